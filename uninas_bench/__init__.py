@@ -1,0 +1,76 @@
+"""A benchmark suite for neural architecture search proxies. All public names are here.
+
+Importing this package imports neither torch nor pandas; they load when a call needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Functions below share their names with these modules. Importing the modules first keeps a later import of
+# one of them from rebinding the name in this package.
+from uninas_bench import ground_truth as _ground_truth_package  # noqa: F401
+from uninas_bench import leaderboard as _leaderboard_module  # noqa: F401
+from uninas_bench import proxy as _proxy_module  # noqa: F401
+from uninas_bench import space as _space_module  # noqa: F401
+from uninas_bench.api import ground_truth, leaderboard, proxy, score, score_network, space
+from uninas_bench.architecture import Architecture, Costs, Task
+from uninas_bench.cells import Status
+from uninas_bench.errors import NotApplicable, UserError
+from uninas_bench.hookspecs import hookimpl
+from uninas_bench.proxy import Proxy, Settings, simple_proxy
+from uninas_bench.space import Scale, SearchSpace
+from uninas_bench.version import __version__
+
+if TYPE_CHECKING:
+    from uninas_bench import correlation
+    from uninas_bench.data.source import ImageSet, ImageSource
+    from uninas_bench.ground_truth.table import GroundTruth
+    from uninas_bench.subject import Subject
+
+_LAZY = {
+    "GroundTruth": "uninas_bench.ground_truth.table",
+    "ImageSet": "uninas_bench.data.source",
+    "ImageSource": "uninas_bench.data.source",
+    "Subject": "uninas_bench.subject",
+}
+
+__all__ = [
+    "Architecture",
+    "Costs",
+    "GroundTruth",
+    "ImageSet",
+    "ImageSource",
+    "NotApplicable",
+    "Proxy",
+    "Scale",
+    "SearchSpace",
+    "Settings",
+    "Status",
+    "Subject",
+    "Task",
+    "UserError",
+    "__version__",
+    "correlation",
+    "ground_truth",
+    "hookimpl",
+    "leaderboard",
+    "proxy",
+    "score",
+    "score_network",
+    "simple_proxy",
+    "space",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "correlation":
+        return importlib.import_module("uninas_bench.correlation")
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

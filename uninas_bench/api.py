@@ -1,0 +1,162 @@
+"""The public calls. Each is a thin door: the work is in the module it imports when called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+
+    from uninas_bench.architecture import Architecture, Task
+    from uninas_bench.data.source import ImageSource
+    from uninas_bench.engine import Progress
+    from uninas_bench.ground_truth.table import GroundTruth
+    from uninas_bench.proxy import Proxy
+    from uninas_bench.space import SearchSpace
+    from uninas_bench.subject import Features
+
+
+def space(space: str | SearchSpace, **scale: object) -> SearchSpace:
+    """A search space at its benchmark's scale, or at another: ``space("nasbench201", channels=8, cells=1)``.
+
+    Raises:
+        UserError: no such space, or no such scale parameter.
+    """
+    from uninas_bench.host import default_host
+
+    found = default_host().space(space) if isinstance(space, str) else space
+    return found.scaled(**scale) if scale else found
+
+
+def proxy(proxy: str | Proxy | Path, **settings: object) -> Proxy:
+    """A proxy by name, by the path of a plugin file that holds exactly one, or an object; with settings.
+
+    Raises:
+        UserError: no such proxy, or no such setting.
+    """
+    from uninas_bench.host import default_host, proxy_of_file
+
+    if isinstance(proxy, Path) or (isinstance(proxy, str) and proxy.endswith(".py")):
+        found = proxy_of_file(Path(proxy))
+    else:
+        found = default_host().proxy(proxy) if isinstance(proxy, str) else proxy
+    return found.with_settings(**settings)
+
+
+def ground_truth(table: str | Path | GroundTruth, task: str | None = None) -> GroundTruth:
+    """A ground-truth table: by name, by the name of a space with ``task``, by path, or an object.
+
+    Raises:
+        UserError: no such table, or a malformed file.
+    """
+    from uninas_bench.ground_truth.catalogue import find_ground_truth
+
+    return find_ground_truth(table, task=task)
+
+
+def score(
+    architectures: Sequence[Architecture | str],
+    proxies: Sequence[str | Proxy],
+    *,
+    space: str | SearchSpace | None = None,
+    task: str | Task = "cifar10",
+    seed: int = 0,
+    workers: int = 1,
+    executor: str | None = None,
+    store: str | Path | None = None,
+    data: Mapping[str, str | Path | ImageSource] | None = None,
+    timeout: float | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Score architectures with proxies: compute what the store lacks, return a tidy frame of everything.
+
+    Args:
+        architectures: of one space; texts are parsed by ``space``.
+        proxies: names or objects; a proxy's `requires` are added.
+        space: needed where ``architectures`` are texts or at another scale; else taken from them.
+        task: decides resolution, classes and images.
+        seed: fixes weights and images; see `uninas_bench.subject`.
+        workers: processes of one torch thread each.
+        executor: by name; default ``serial`` for one worker, ``processes`` for more.
+        store: a path or a database URL; None keeps the scores in memory only.
+        data: image sources for data sets, as paths or objects.
+        timeout: seconds per work unit (one architecture with its proxies), on executors that can stop one.
+        device: where networks run.
+        progress: called after every finished cell.
+
+    Returns:
+        One row per architecture, proxy and component: ``space, scale, architecture, task, proxy, version,
+        settings, component, value, status, message, seconds, peak_memory, passes, seed``. A failed
+        evaluation has NaN values and a status.
+
+    Raises:
+        UserError: a name, a setting, an encoding or a file is wrong; nothing was computed.
+    """
+    from uninas_bench.engine import score as run
+
+    return run(
+        architectures, proxies, space=space, task=task, seed=seed, workers=workers, executor=executor,
+        store=store, data=data, timeout=timeout, device=device, progress=progress,
+    )  # fmt: skip
+
+
+def score_network(
+    network: nn.Module,
+    proxies: Sequence[str | Proxy],
+    batches: Sequence[tuple[Tensor, Tensor]],
+    *,
+    init: str = "keep",
+    seed: int = 0,
+    features: Sequence[str] | Features | None = None,
+) -> dict[str, dict[str, float]]:
+    """Score any module on your own tensors and weights.
+
+    Args:
+        network: left bit-identical: same weights, buffers, mode, gradients and hooks.
+        proxies: names or objects.
+        batches: images (B, 3, R, R) and labels (B,); ZiCo uses two, the others the first.
+        init: ``keep`` the weights, or ``proxy``: each proxy's own initialisation on its copy.
+        seed: seeds the generator of each proxy directly.
+        features: the modules whose outputs are the features, by name, the first one's input being the
+            first feature; or a callable from (network, images) to a list of tensors. Default: the
+            entries of the longest `Sequential` or `ModuleList`.
+
+    Returns:
+        Components by proxy; NaN where a proxy says that it does not apply.
+    """
+    from uninas_bench.engine import score_network as run
+
+    return run(network, proxies, batches, init=init, seed=seed, features=features)
+
+
+def leaderboard(
+    space: str | SearchSpace | None = None,
+    task: str | None = None,
+    ground_truth: str | Path | GroundTruth | None = None,
+    proxies: Sequence[str | Proxy] | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Rank proxies by rank correlation with ground truth; without arguments, on the embedded table.
+
+    Args:
+        space: its scale must be the table's.
+        task: a task's name; default the table's.
+        ground_truth: a table's name, path or object; default the one of ``space`` and ``task``.
+        proxies: default all that are installed.
+        sample: how many architectures to draw from the table; None takes all.
+        seed: fixes the sample, the scores and the bootstrap.
+        options: see `uninas_bench.leaderboard.build`.
+
+    Returns:
+        One row per proxy, best first: ``proxy, tau, tau_low, tau_high, rho, ...``; ``frame.attrs`` holds n,
+        seeds, noise ceiling, table and versions.
+    """
+    from uninas_bench.leaderboard import build
+
+    return build(space, task, ground_truth, proxies, sample=sample, seed=seed, **options)

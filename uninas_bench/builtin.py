@@ -1,0 +1,44 @@
+"""The harness's own plugin: its spaces, image sources, ground-truth tables and executors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from uninas_bench.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from uninas_bench.data.source import ImageSource
+    from uninas_bench.executors.executor import ExecutorFactory
+    from uninas_bench.ground_truth.table import GroundTruthEntry
+    from uninas_bench.space import SearchSpace
+
+
+@hookimpl
+def uninas_bench_spaces() -> Iterable[SearchSpace]:
+    from uninas_bench.spaces.nasbench201 import NasBench201
+    from uninas_bench.spaces.nats_size import NatsSize
+
+    return [NasBench201(), NatsSize()]
+
+
+@hookimpl
+def uninas_bench_data() -> Iterable[ImageSource]:
+    from uninas_bench.data.catalogue import image_sources
+
+    return image_sources()
+
+
+@hookimpl
+def uninas_bench_ground_truth() -> Iterable[GroundTruthEntry]:
+    from uninas_bench.ground_truth.catalogue import ground_truth_entries
+
+    return ground_truth_entries()
+
+
+@hookimpl
+def uninas_bench_executors() -> Iterable[ExecutorFactory]:
+    from uninas_bench.executors.processes import processes
+    from uninas_bench.executors.serial import serial
+
+    return [serial, processes]

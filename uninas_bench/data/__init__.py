@@ -1,0 +1,1 @@
+"""Image sources: where the pixels that proxies and trainings see come from."""

@@ -1,0 +1,40 @@
+"""The contract of an executor: run work units somewhere, hand results back as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A work unit that gave no result: its worker died, or it ran out of time."""
+
+    kind: str
+    """``timeout`` or ``crashed``."""
+    message: str
+
+
+class Executor(Protocol):
+    """Runs a picklable function over picklable items. Only the driver writes to the store."""
+
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """Yield every item with its result, in any order, as soon as it is there.
+
+        ``timeout`` is in seconds per item. Closing the iterator stops the workers.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorFactory:
+    """What the hook `uninas_bench_executors` registers: a name, and a maker that takes the workers."""
+
+    name: str
+    create: Callable[[int], Executor]

@@ -1,0 +1,1 @@
+"""Measured accuracies: tables, their import, their noise ceiling, and the training of new ones."""

@@ -1,0 +1,169 @@
+"""The contract of a proxy: typed settings, components per architecture, one score over the population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from uninas_bench.errors import UnknownName, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from uninas_bench.subject import Subject
+
+Source = Literal["gaussian", "task"]
+Init = Literal["kaiming", "model"]
+Need = Literal["images", "labels", "gradients", "fit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a proxy's number depends on besides the architecture; every proxy may add fields.
+
+    Attributes:
+        batch: images per batch.
+        source: ``gaussian`` draws standard normal images and uniform labels; ``task`` takes the task's
+            training images, normalised per channel.
+        init: ``kaiming`` draws Conv and Linear weights from N(0, 2/fan_in), zero biases and unit
+            norms (the initialisation of AZ-NAS and VKDNW); ``model`` keeps the network's own.
+    """
+
+    batch: int = 64
+    source: Source = "gaussian"
+    init: Init = "kaiming"
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise UserError(f"batch={self.batch}: expected at least 1 image")
+
+    def __str__(self) -> str:
+        return ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+
+
+class Proxy:
+    """Anything that scores architectures without training them fully. Of a score, higher is better.
+
+    Subclasses set the class attributes and `evaluate`. A proxy never touches global random state or
+    flags, leaves no hooks or gradients behind, and keeps nothing alive after `evaluate`.
+    """
+
+    name: str
+    version: int = 1
+    """Bump when a number can change: old rows and baselines become "not comparable"."""
+    components: tuple[str, ...] = ()
+    """Names of the raw outputs; empty stands for one component of the proxy's own name."""
+    needs: frozenset[Need] = frozenset()
+    requires: tuple[str, ...] = ()
+    """Other proxies whose stored components `aggregate` also sees, as columns ``proxy.component``."""
+    reference: str = ""
+    """The paper, in one line."""
+    Settings: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else self.Settings()
+        if not self.components and not self.requires:
+            self.components = (self.name,)
+
+    def with_settings(self, **overrides: object) -> Self:
+        """A copy with some settings replaced; texts are converted to the declared types.
+
+        Raises:
+            UnknownName: the proxy has no such setting.
+            UserError: a value that does not fit the declared type.
+        """
+        if not overrides:
+            return self
+        return self._with(read_settings(self.name, self.settings, overrides))
+
+    def _with(self, settings: Settings) -> Self:
+        return type(self)(settings)
+
+    def evaluate(self, subject: Subject) -> Mapping[str, float]:
+        """Components of one architecture, deterministic given the subject's seed.
+
+        Raises:
+            NotApplicable: the proxy has no meaning for this network; say why.
+        """
+        raise TypeError(f"{self.name} has no evaluate; a proxy without one must name `requires`")
+
+    def aggregate(self, components: pd.DataFrame) -> pd.Series[float]:
+        """The score of every architecture of the population.
+
+        Args:
+            components: one row per architecture; one column per own component, and
+                ``proxy.component`` for each proxy in `requires`. A component that failed is NaN.
+
+        Returns:
+            The scores on the same index; NaN where there is none. Default: the only component.
+        """
+        if len(self.components) != 1:
+            raise TypeError(f"{self.name} has components {self.components} and must define aggregate")
+        return components[self.components[0]]
+
+
+def read_settings(proxy: str, settings: Settings, overrides: Mapping[str, object]) -> Settings:
+    """``settings`` with ``overrides``, converted and checked against the field types by pydantic."""
+    from pydantic import TypeAdapter, ValidationError
+
+    current: dict[str, Any] = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    for name in overrides:
+        if name not in current:
+            raise UnknownName(f"setting of {proxy}", name, current)
+    try:
+        return TypeAdapter(type(settings)).validate_python({**current, **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{proxy}.{where}={first['input']}: {first['msg']}") from None
+
+
+class _FunctionProxy(Proxy):
+    """A proxy made of a function by `simple_proxy`."""
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        needs: frozenset[Need],
+        function: Callable[[Subject], float],
+        settings: Settings,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.needs = needs
+        self.function = function
+        self.reference = (function.__doc__ or "").strip().partition("\n")[0]
+        super().__init__(settings)
+
+    def _with(self, settings: Settings) -> Self:
+        return type(self)(self.name, self.version, self.needs, self.function, settings)
+
+    def evaluate(self, subject: Subject) -> Mapping[str, float]:
+        return {self.name: float(self.function(subject))}
+
+
+def simple_proxy(
+    name: str, *, version: int, needs: set[Need] | frozenset[Need] = frozenset(), **settings: Any
+) -> Callable[[Callable[[Subject], float]], Proxy]:
+    """Make a proxy of a function from a `Subject` to a number; higher is better.
+
+    Args:
+        name: the name on the board.
+        version: bump it when a number can change.
+        needs: any of ``images``, ``labels``, ``gradients``, ``fit``.
+        settings: ``batch``, ``source`` and ``init`` (see `Settings`).
+
+    Example:
+        >>> @simple_proxy("weights", version=1)
+        ... def weights(subject):
+        ...     return sum(p.abs().sum().item() for p in subject.network().parameters())
+        >>> weights.name, str(weights.settings)
+        ('weights', 'batch=64,source=gaussian,init=kaiming')
+    """
+
+    def decorate(function: Callable[[Subject], float]) -> Proxy:
+        return _FunctionProxy(name, version, frozenset(needs), function, Settings(**settings))
+
+    return decorate

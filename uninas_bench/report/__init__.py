@@ -1,0 +1,1 @@
+"""From frames to terminal, CSV, Markdown, LaTeX and JSON."""

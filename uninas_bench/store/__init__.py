@@ -1,0 +1,1 @@
+"""The score store: the durable table of component values."""

@@ -1,0 +1,217 @@
+"""What a proxy may use of the architecture it evaluates, and nothing else.
+
+Randomness: the weights of a cell come from a seed hashed from everything that names the cell; the
+images are drawn from (task, source, seed) alone, so every architecture and every proxy of a run sees
+the same ones (common random numbers: no data noise enters the ranking).
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uninas_bench.architecture import Architecture, Costs, Task
+from uninas_bench.errors import UserError
+from uninas_bench.proxy import Settings, Source
+from uninas_bench.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from uninas_bench.data.source import ImageSet
+    from uninas_bench.space import SearchSpace
+
+    Features = Callable[[nn.Module, Tensor], Sequence[Tensor]]
+
+
+class Subject(ABC):
+    """One architecture under evaluation by one proxy.
+
+    Attributes:
+        architecture: the point of the space; None for a bare network.
+        task: resolution and classes; None for a bare network.
+        settings: the proxy's; they are the defaults of `network` and `batch`.
+        device: where networks and batches live.
+        seed: fixes everything random in this evaluation.
+    """
+
+    architecture: Architecture | None
+    task: Task | None
+    settings: Settings
+    device: torch.device
+    seed: int
+
+    @property
+    @abstractmethod
+    def costs(self) -> Costs:
+        """Parameters and FLOPs."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """A fresh instance in train mode, initialised as the settings say; the caller may spoil it."""
+
+    @abstractmethod
+    def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, R, R) float32 and labels (B,) int64; another ``index``, another batch.
+
+        The tensors are shared with later evaluations: never write into them.
+        """
+
+    @abstractmethod
+    def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
+        """The named blocks of a network from `network`, in forward order, without stem and head."""
+
+    def features(self, images: Tensor, network: nn.Module | None = None) -> list[Tensor]:
+        """The input of the first block and the output of every block, tapped in one forward pass."""
+        from uninas_bench.features import block_features
+
+        network = self.network() if network is None else network
+        return block_features(network, [block for _, block in self.blocks(network)], images).features
+
+    def generator(self, stream: str = "") -> torch.Generator:
+        """A CPU generator of this evaluation's own; each ``stream`` is independent of the others."""
+        import torch
+
+        seed = derive_seed(self.seed, stream) if stream else self.seed
+        return torch.Generator().manual_seed(seed)
+
+
+class CellSubject(Subject):
+    """An architecture of a space, on a task: what the engine hands to a proxy."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        architecture: Architecture,
+        task: Task,
+        settings: Settings,
+        *,
+        cell_seed: int,
+        run_seed: int,
+        images: ImageSet | None,
+        device: str = "cpu",
+    ) -> None:
+        import torch
+
+        self.space = space
+        self.architecture: Architecture = architecture
+        self.task: Task = task
+        self.settings = settings
+        self.seed = cell_seed
+        self.run_seed = run_seed
+        self.images = images
+        self.device = torch.device(device)
+
+    @property
+    def costs(self) -> Costs:
+        return self.space.costs(self.architecture, self.task)
+
+    def network(self) -> nn.Module:
+        import torch
+
+        from uninas_bench.initialisation import kaiming_
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.seed, "build"))
+            network = self.space.build(self.architecture, self.task)
+        if self.settings.init == "kaiming":
+            kaiming_(network, self.generator("init"))
+        return network.to(self.device).train()
+
+    def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
+        images, labels = draw_batch(
+            self.task, self.settings.source, self.settings.batch, self.run_seed, index, self.images
+        )
+        return images.to(self.device), labels.to(self.device)
+
+    def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
+        return self.space.blocks(network)
+
+
+class NetworkSubject(Subject):
+    """Any module with the caller's own tensors: what `uninas_bench.score_network` hands to a proxy."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        batches: Sequence[tuple[Tensor, Tensor]],
+        settings: Settings,
+        *,
+        init: str,
+        seed: int,
+        features: Sequence[str] | Features | None,
+    ) -> None:
+        import torch
+
+        self.architecture = None
+        self.task = None
+        self.module = module
+        self.batches = batches
+        self.settings = settings
+        self.init = init
+        self.seed = seed
+        self.taps = features
+        first = next(module.parameters(), None)
+        self.device = first.device if first is not None else torch.device("cpu")
+
+    @property
+    def costs(self) -> Costs:
+        from uninas_bench.features import measured_costs
+
+        return measured_costs(self.module, self.batches[0][0])
+
+    def network(self) -> nn.Module:
+        from uninas_bench.initialisation import kaiming_
+
+        network = copy.deepcopy(self.module)
+        if self.init == "proxy" and self.settings.init == "kaiming":
+            kaiming_(network, self.generator("init"))
+        network.requires_grad_(True)
+        return network.train()
+
+    def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
+        if index >= len(self.batches):
+            raise UserError(f"{index + 1} batches are needed, {len(self.batches)} were given")
+        return self.batches[index]
+
+    def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
+        from uninas_bench.features import find_blocks
+
+        names = None if callable(self.taps) else self.taps
+        return find_blocks(network, names)
+
+    def features(self, images: Tensor, network: nn.Module | None = None) -> list[Tensor]:
+        if callable(self.taps):
+            return list(self.taps(self.network() if network is None else network, images))
+        return super().features(images, network)
+
+
+def draw_batch(
+    task: Task, source: Source, size: int, run_seed: int, index: int, images: ImageSet | None
+) -> tuple[Tensor, Tensor]:
+    """Batch number ``index`` of a run: the same for every architecture and proxy.
+
+    ``gaussian``: standard normal images and uniform labels. ``task``: consecutive slices of one
+    random order of the training images, so batches of a run never share an image while they last.
+    """
+    import torch
+
+    rng = np.random.default_rng(derive_seed("batch", task.dataset, source, run_seed, index))
+    if source == "gaussian":
+        shape = (size, 3, task.resolution, task.resolution)
+        pixels = rng.standard_normal(shape, dtype=np.float32)
+        labels = rng.integers(0, task.classes, size)
+        return torch.from_numpy(pixels), torch.from_numpy(labels)
+    if images is None:
+        raise UserError(
+            f"{task.dataset}: no images at hand; give them with --data {task.dataset}=FILE.npz|FOLDER "
+            "or choose source=gaussian"
+        )
+    order = np.random.default_rng(derive_seed("order", task.dataset, run_seed)).permutation(len(images))
+    chosen = np.take(order, np.arange(index * size, (index + 1) * size), mode="wrap")
+    return images.batch(chosen)

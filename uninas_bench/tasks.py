@@ -1,0 +1,43 @@
+"""The catalogue of tasks: which resolution and how many classes a data set's name stands for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from uninas_bench.architecture import Task
+from uninas_bench.errors import UnknownName
+
+_CATALOGUE = {
+    task.name: task
+    for task in (
+        Task("cifar10", "cifar10", 32, 10),
+        Task("cifar10-valid", "cifar10", 32, 10),
+        Task("cifar100", "cifar100", 32, 100),
+        Task("imagenet16-120", "imagenet16-120", 16, 120),
+        Task("imagenet1k", "imagenet1k", 224, 1000),
+        Task("fashion-mnist", "fashion-mnist", 28, 10),
+        Task("digits", "digits", 8, 10),
+        Task("mnist-hard", "mnist-hard", 16, 10),
+    )
+}
+_EPOCHS = re.compile(r"-(\d+)ep$")
+
+
+def task_names() -> tuple[str, ...]:
+    """Every name in the catalogue, without the forms that carry epochs."""
+    return tuple(_CATALOGUE)
+
+
+def find_task(task: str | Task) -> Task:
+    """The task of a name such as ``cifar10`` or ``cifar10-valid-12ep``; a `Task` passes through.
+
+    Raises:
+        UnknownName: the name without its epochs is not in the catalogue.
+    """
+    if isinstance(task, Task):
+        return task
+    base = _EPOCHS.sub("", task)
+    if base not in _CATALOGUE:
+        raise UnknownName("task", task, _CATALOGUE)
+    return replace(_CATALOGUE[base], name=task)
