@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +21,11 @@ import pluggy
 
 from uninas_bench import hookspecs
 from uninas_bench.errors import PluginError, UnknownName, UserError
+from uninas_bench.registration import check
 
 if TYPE_CHECKING:
+    import click
+
     from uninas_bench.data.source import ImageSource
     from uninas_bench.executors.executor import ExecutorFactory
     from uninas_bench.ground_truth.table import GroundTruthEntry
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from uninas_bench.space import SearchSpace
 
 GROUP = "uninas_bench"
+_MARKED = f"{GROUP}_impl"
 _log = logging.getLogger(__name__)
 
 
@@ -43,31 +49,34 @@ _Thing = TypeVar("_Thing", bound=_Named)
 class PluginInfo:
     """One plugin as the host met it.
 
-    ``reason`` is empty for a plugin that works; else it says why it does not, in one line.
+    ``reason`` is empty for a plugin that works; else it says in one line why it, or a part of it, does not.
+    ``blocked`` means that the user wants it so.
     """
 
     name: str
     origin: str
     hooks: tuple[str, ...] = ()
     reason: str = ""
+    blocked: bool = False
 
 
 class Host:
     """Everything that plugins registered, looked up by name."""
 
-    def __init__(self, plugins: tuple[PluginInfo, ...], manager: pluggy.PluginManager) -> None:
-        self._plugins = list(plugins)
+    def __init__(self, plugins: Iterable[PluginInfo], manager: pluggy.PluginManager) -> None:
+        self._plugins = {plugin.name: plugin for plugin in plugins}
+        self._owners: dict[tuple[str, str], str] = {}
         self.manager = manager
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every plugin that was found, the broken ones with their reason."""
-        return tuple(self._plugins)
+        return tuple(self._plugins.values())
 
     @property
     def failures(self) -> tuple[PluginInfo, ...]:
         """The plugins that could not be loaded, or whose hook raised."""
-        return tuple(plugin for plugin in self._plugins if plugin.reason)
+        return tuple(plugin for plugin in self.plugins if plugin.reason and not plugin.blocked)
 
     @cached_property
     def spaces(self) -> Mapping[str, SearchSpace]:
@@ -76,8 +85,21 @@ class Host:
 
     @cached_property
     def proxies(self) -> Mapping[str, Proxy]:
-        """Proxies by name, with their default settings."""
-        return self._collect("uninas_bench_proxies", "proxy")
+        """Proxies by name, with their default settings; those whose ``requires`` are lacking are left out."""
+        proxies: dict[str, Proxy] = self._collect("uninas_bench_proxies", "proxy")
+        while True:
+            lacking = [
+                (name, required)
+                for name, proxy in proxies.items()
+                for required in proxy.requires
+                if required not in proxies
+            ]
+            if not lacking:
+                return proxies
+            for name, required in lacking:
+                if proxies.pop(name, None) is not None:
+                    reason = f'proxy "{name}" requires "{required}", which is not registered'
+                    self._fail(self.owner("proxy", name), reason)
 
     @cached_property
     def data(self) -> Mapping[str, ImageSource]:
@@ -102,81 +124,152 @@ class Host:
         """The proxy of that name; raises `UnknownName` with the nearest one."""
         return _find(self.proxies, "proxy", name, "uninas-bench proxies")
 
+    def owner(self, kind: str, name: str) -> str:
+        """The plugin that registered a thing: ``owner("proxy", "vkdnw")``."""
+        return self._owners[kind, name]
+
+    def add_commands(self, cli: click.Group) -> None:
+        """Let every plugin add its commands to the command line."""
+        for plugin in self._implementing("uninas_bench_commands"):
+            try:
+                self._call(plugin, "uninas_bench_commands", cli=cli)
+            except Exception as error:
+                self._fail(plugin, f"uninas_bench_commands: {_reason(error)}")
+
+    def collect_all(self) -> None:
+        """Call every hook, so that `plugins` knows every failure."""
+        for things in ("spaces", "proxies", "data", "ground_truths", "executors"):
+            getattr(self, things)
+
     def _collect(self, hook: str, kind: str) -> dict[str, Any]:
         """Call one hook plugin by plugin, so that one that raises does not silence the others."""
         things: dict[str, Any] = {}
-        owners: dict[str, str] = {}
-        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            owner = implementation.plugin_name
+        for plugin in self._implementing(hook):
             try:
-                found: list[_Named] = list(implementation.function())
-                for thing in found:
-                    if thing.name in things:
-                        raise PluginError(f'{kind} "{thing.name}" is already registered by {owners[thing.name]}')
-                    things[thing.name] = thing
-                    owners[thing.name] = owner
+                for answer in self._call(plugin, hook):
+                    for thing in answer:
+                        check(hook, thing)
+                        if thing.name in things:
+                            taken = self.owner(kind, thing.name)
+                            raise PluginError(f'{kind} "{thing.name}" is already registered by {taken}')
+                        things[thing.name] = thing
+                        self._owners[kind, thing.name] = plugin
             except Exception as error:
-                self._plugins.append(PluginInfo(owner, hook, reason=_reason(error)))
-                _log.warning("plugin %s: %s", owner, _reason(error))
+                self._fail(plugin, f"{hook}: {_reason(error)}")
         return things
+
+    def _implementing(self, hook: str) -> list[str]:
+        return [found.plugin_name for found in getattr(self.manager.hook, hook).get_hookimpls()]
+
+    def _call(self, name: str, hook: str, **arguments: object) -> list[Any]:
+        others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+        answers: list[Any] = self.manager.subset_hook_caller(hook, others)(**arguments)
+        return answers
+
+    def _fail(self, name: str, reason: str) -> None:
+        plugin = self._plugins[name]
+        reasons = "; ".join(filter(None, (plugin.reason, reason)))
+        self._plugins[name] = replace(plugin, reason=reasons)
+        _log.warning("plugin %s: %s", name, reason)
 
 
 def build_host(files: Iterable[str | Path] = ()) -> Host:
     """A host with the built-ins, every installed plugin and the plugin ``files``.
 
     The environment variable ``UNINAS_BENCH_DISABLE_PLUGINS=a,b`` blocks entry points by name before they are
-    imported; ``UNINAS_BENCH_TRACE_PLUGINS=1`` prints every hook call.
+    imported; ``UNINAS_BENCH_TRACE_PLUGINS=1`` writes every hook call and its answer to stderr.
+
+    Raises:
+        UserError: a plugin file that does not exist. A plugin that exists and is broken raises nothing.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    if os.environ.get("UNINAS_BENCH_TRACE_PLUGINS"):
-        manager.trace.root.setwriter(sys.stderr.write)
-        manager.enable_tracing()
-    plugins: list[PluginInfo] = []
-
-    def add(name: str, origin: str, load: Callable[[], Any]) -> None:
-        try:
-            plugin = load()
-            manager.register(plugin, name)
-            try:
-                manager.check_pending()
-            except pluggy.PluginValidationError:
-                manager.unregister(name=name)
-                raise
-        except UserError:
-            raise
-        except Exception as error:
-            plugins.append(PluginInfo(name, origin, reason=_reason(error)))
-            _log.warning("plugin %s (%s): %s", name, origin, _reason(error))
-            return
-        hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
-        plugins.append(PluginInfo(name, origin, hooks))
-
-    add("builtin", "uninas_bench", lambda: importlib.import_module("uninas_bench.builtin"))
+    if os.environ.get("UNINAS_BENCH_TRACE_PLUGINS", "0") not in {"", "0"}:
+        manager.add_hookcall_monitoring(lambda *_: None, _trace)
     blocked = {name.strip() for name in os.environ.get("UNINAS_BENCH_DISABLE_PLUGINS", "").split(",")}
+    plugins = [_load(manager, "builtin", GROUP, lambda: importlib.import_module("uninas_bench.builtin"))]
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
         if entry.name in blocked:
-            manager.set_blocked(entry.name)
-            plugins.append(PluginInfo(entry.name, origin, reason="blocked by UNINAS_BENCH_DISABLE_PLUGINS"))
+            reason = "blocked by UNINAS_BENCH_DISABLE_PLUGINS"
+            plugins.append(PluginInfo(entry.name, origin, reason=reason, blocked=True))
         else:
-            add(entry.name, origin, entry.load)
-    for file in files:
-        path = Path(file)
-        if not path.is_file():
+            plugins.append(_load(manager, entry.name, origin, entry.load))
+    for file in map(Path, files):
+        if not file.is_file():
             raise UserError(f"--plugin {file}: no such file")
-        add(path.stem, str(path), lambda path=path: load_file(path))  # type: ignore[misc]
-    return Host(tuple(plugins), manager)
+        plugins.append(_load(manager, str(file), "file", lambda file=file: load_file(file)))  # type: ignore[misc]
+    return Host(plugins, manager)
+
+
+def _load(manager: pluggy.PluginManager, name: str, origin: str, load: Callable[[], Any]) -> PluginInfo:
+    if manager.has_plugin(name):
+        return _broken(f"{name} ({origin})", origin, PluginError(f'the plugin name "{name}" is taken'))
+    try:
+        plugin = load()
+        _check_marks(plugin)
+        manager.register(plugin, name)
+        callers = manager.get_hookcallers(plugin) or []
+        try:
+            manager.check_pending()
+        except pluggy.PluginValidationError:
+            unknown = [caller.name for caller in callers if not caller.has_spec()]
+            raise UnknownName("hook", unknown[0], _hook_names()) from None
+    except (Exception, SystemExit) as error:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        return _broken(name, origin, error)
+    return PluginInfo(name, origin, tuple(sorted(caller.name for caller in callers)))
+
+
+def _broken(name: str, origin: str, error: BaseException) -> PluginInfo:
+    _log.warning("plugin %s (%s): %s", name, origin, _reason(error))
+    return PluginInfo(name, origin, reason=_reason(error))
+
+
+def _check_marks(plugin: Any) -> None:
+    """A hook without its mark would be ignored in silence; so would a plugin without any hook."""
+    functions = inspect.getmembers(plugin, inspect.isroutine)
+    for name, function in functions:
+        if name.startswith(f"{GROUP}_") and not hasattr(function, _MARKED):
+            raise PluginError(f"{name} lacks @hookimpl")
+    if not any(hasattr(function, _MARKED) for _, function in functions):
+        raise PluginError(f"it implements no hook; known: {', '.join(_hook_names())}")
+
+
+def _hook_names() -> list[str]:
+    return [name for name in hookspecs.__all__ if name.startswith(f"{GROUP}_")]
+
+
+def _trace(
+    outcome: pluggy.Result[Any], hook: str, implementations: Sequence[pluggy.HookImpl], _arguments: object
+) -> None:
+    answer = repr(outcome.exception) if outcome.exception is not None else repr(outcome.get_result())
+    owners = ",".join(found.plugin_name for found in implementations)
+    sys.stderr.write(f"trace: {owners}: {hook} -> {answer}\n")
 
 
 def load_file(path: Path) -> ModuleType:
-    """Import one Python file as a plugin module, under a name of its own."""
-    name = f"uninas_bench_plugin_file_{path.stem}"
+    """Import one Python file as a plugin module, under a name of its own.
+
+    Other processes get what it defines by value, since they cannot import it by name.
+    """
+    import cloudpickle
+
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    name = f"uninas_bench_file_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # Known by name while it runs: dataclasses and pydantic read the annotations of settings there.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    cloudpickle.register_pickle_by_value(module)
     return module
 
 
@@ -186,6 +279,18 @@ def default_host() -> Host:
     return build_host()
 
 
+def proxy_of_file(path: Path) -> Proxy:
+    """The only proxy of a plugin file; raises `UserError` when there is none, or more than one."""
+    host = build_host([path])
+    proxies = [proxy for name, proxy in host.proxies.items() if host.owner("proxy", name) == str(path)]
+    broken = [plugin.reason for plugin in host.failures if plugin.name == str(path)]
+    if broken:
+        raise PluginError(f"{path}: {broken[0]}")
+    if len(proxies) != 1:
+        raise UserError(f"{path}: expected a plugin file with one proxy, found {len(proxies)}")
+    return proxies[0]
+
+
 def _find(things: Mapping[str, _Thing], kind: str, name: str, listing: str) -> _Thing:
     if name not in things:
         raise UnknownName(kind, name, things, listing)
@@ -193,14 +298,7 @@ def _find(things: Mapping[str, _Thing], kind: str, name: str, listing: str) -> _
 
 
 def _reason(error: BaseException) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
-
-
-def proxy_of_file(path: Path) -> Proxy:
-    """The only proxy of a plugin file; raises `UserError` when there is none, or more than one."""
-    proxies = list(load_file(path).uninas_bench_proxies()) if path.is_file() else []
-    if len(proxies) != 1:
-        raise UserError(f"{path}: expected a plugin file with one proxy, found {len(proxies)}")
-    found: Proxy = proxies[0]
-    return found
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,31 @@
+"""The command line: one module per command, imported when its command runs."""
+
+from __future__ import annotations
+
+import click
+
+from uninas_bench.cli.group import CommandLine
+from uninas_bench.version import __version__
+
+COMMANDS = {
+    "architecture": "uninas_bench.cli.architecture",
+    "ground-truth": "uninas_bench.cli.ground_truth",
+    "leaderboard": "uninas_bench.cli.leaderboard",
+    "plugins": "uninas_bench.cli.plugins",
+    "proxies": "uninas_bench.cli.proxies",
+    "scores": "uninas_bench.cli.scores",
+    "spaces": "uninas_bench.cli.spaces",
+}
+"""Every command of the harness: its name and the module that holds it as ``command``."""
+
+
+@click.group(cls=CommandLine, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="uninas-bench", message="%(prog)s %(version)s")
+def main() -> None:
+    """Benchmark proxies of neural architecture search against measured accuracies.
+
+    Without arguments, `leaderboard` ranks every installed proxy on the embedded table.
+    """
+
+
+__all__ = ["COMMANDS", "main"]
