@@ -51,10 +51,14 @@ class SearchSpace(Protocol):
     name: str
     version: int
     """Bump when a network, an encoding or a cost can change: old rows become "not comparable"."""
-    scale: Scale
     size: int | None
     """How many architectures it has; None when there is no end of them."""
     tasks: tuple[Task, ...]
+
+    @property
+    def scale(self) -> Scale:
+        """The macro parameters in force; each space has its own kind."""
+        ...
 
     def scaled(self, **overrides: object) -> Self:
         """The same space at another scale."""
