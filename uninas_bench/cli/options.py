@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
+    from uninas_bench.store.contract import ScoreStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -106,9 +108,10 @@ workers_option = click.option(
     help="Processes of one thread each.",
 )  # fmt: skip
 store_option = click.option(
-    "--store", metavar="URL|FILE", envvar="UNINAS_BENCH_STORE", show_envvar=True,
-    help="Score store: an SQLite file or a database URL. Default: a file in the user's data folder.",
-)  # fmt: skip
+    "--store",
+    metavar="URL|FILE",
+    help="Score store: an SQLite file or a database URL. Default: UNINAS_BENCH_STORE, or a file of the user's.",
+)
 ground_truth_option = click.option(
     "--ground-truth",
     metavar="NAME|FILE",
@@ -194,6 +197,23 @@ def chosen_proxies(
             )
         chosen[name] = chosen[name].with_settings(**values)
     return list(chosen.values())
+
+
+@contextmanager
+def stored_scores(store: str | None, *, must_exist: bool = False) -> Iterator[ScoreStore | None]:
+    """The store, opened for reading; None where no store was named and the default one is not there yet.
+
+    Raises:
+        StoreError: the named store does not exist or cannot be read.
+    """
+    from uninas_bench.store import default_store_url, open_store
+
+    location = store or default_store_url()
+    if store is None and not must_exist and "://" not in location and not Path(location).exists():
+        yield None
+        return
+    with open_store(location, create=False) as opened:
+        yield opened
 
 
 def deliver(text: str, output: Path | None) -> None:
