@@ -88,8 +88,19 @@ class SearchSpace(Protocol):
         """
         ...
 
+    def spellings(self, architecture: Architecture) -> Mapping[str, str]:
+        """Every spelling of the architecture that `parse` accepts, by the name of its form.
+
+        ``string`` is the encoding, ``index`` the official index where there is one.
+        """
+        ...
+
     def canonical(self, architecture: Architecture) -> str:
-        """A text that two architectures share if and only if they compute the same function graph."""
+        """A text that architectures share only if they compute the same function graph.
+
+        Where the space's authors published a construction, it is theirs: its classes can be finer
+        than equality of functions, as the space then says.
+        """
         ...
 
     def costs(self, architecture: Architecture, task: Task) -> Costs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from uninas_bench.architecture import Costs, Task
 from uninas_bench.errors import UserError
@@ -21,7 +22,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A cell or a reduction block: its channels in and out, and the resolution it puts out."""
+    """A cell or a reduction block: its channels in and out, and the resolution of its output."""
 
     reduction: bool
     channels_in: int
@@ -77,7 +78,8 @@ def _convolution(kernel: int, channels_in: int, channels_out: int, resolution: i
     return weights, weights * resolution * resolution
 
 
-def _layer_costs(layer: Layer, operations: Sequence[str]) -> tuple[int, int]:
+@lru_cache(maxsize=4096)
+def _layer_costs(layer: Layer, operations: tuple[str, ...]) -> tuple[int, int]:
     into, out = layer.channels_in, layer.channels_out
     if layer.reduction:
         convolutions = [(3, into, out), (3, out, out), (1, into, out)]
@@ -95,7 +97,7 @@ def _layer_costs(layer: Layer, operations: Sequence[str]) -> tuple[int, int]:
     return sum(cost[0] for cost in costs) + norms * 2 * out, sum(cost[1] for cost in costs)
 
 
-def skeleton_costs(plan: Skeleton, operations: Sequence[str]) -> Costs:
+def skeleton_costs(plan: Skeleton, operations: tuple[str, ...]) -> Costs:
     """Parameters and multiply-accumulates of one image, equal to the columns of the official tables.
 
     The official counter counts convolutions and the linear head (its bias included), but neither

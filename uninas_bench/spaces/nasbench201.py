@@ -224,16 +224,17 @@ class NasBench201(FiniteSpace[CellScale]):
         return self.assemble(names)
 
     def canonical(self, architecture: Architecture) -> str:
-        """The authors' isomorphism class: 6,466 texts over the whole space.
+        """The authors' isomorphism class; over the whole space there are 6,466.
 
-        Computed as in the paper (appendix; ``to_unique_str`` with ``consider_zero``): a node is the
-        sorted sum of its inputs, ``none`` is zero, ``skip_connect`` is its source and every other
+        The construction of the NAS-Bench-201 code (``to_unique_str`` with ``consider_zero``): a node is
+        the sorted sum of its inputs, ``none`` is zero, ``skip_connect`` is its source, and any other
         operation wraps its source.
 
-        Architectures of one class are networks of one function at initialisation. The converse does
-        not hold everywhere: the construction does not simplify zeros that come from a node with two
-        inputs, nor does it re-sort sums that a skip carries over. With both, 4,930 functions remain;
-        the paper's 6,466 classes are kept here because published subsets are made with them.
+        One class means one function at initialisation, where batch norm maps zeros to zeros; after
+        training, a convolution of zeros may add its batch norm's bias. Parameters may differ within a
+        class, as those of nodes that lead nowhere do. Two classes may still be one function: a sum of
+        zeros is not taken for zero, and sums that a skip carries on are not merged and sorted again.
+        With both there are 4,930. The paper's classes are kept: published subsets are made of them.
         """
         nodes = ["0"]
         operations = iter(self.operations(architecture))
