@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from uninas_bench.space import SearchSpace
 
 GROUP = "uninas_bench"
+DISTRIBUTION = "uninas-bench"
 _MARKED = f"{GROUP}_impl"
 _log = logging.getLogger(__name__)
 
@@ -146,7 +147,10 @@ class Host:
         things: dict[str, Any] = {}
         for plugin in self._implementing(hook):
             try:
-                for answer in self._call(plugin, hook):
+                answers = self._call(plugin, hook)
+                if not answers:
+                    raise PluginError("returned None; expected a list")
+                for answer in answers:
                     for thing in answer:
                         check(hook, thing)
                         if thing.name in things:
@@ -188,7 +192,7 @@ def build_host(files: Iterable[str | Path] = ()) -> Host:
         manager.add_hookcall_monitoring(lambda *_: None, _trace)
     blocked = {name.strip() for name in os.environ.get("UNINAS_BENCH_DISABLE_PLUGINS", "").split(",")}
     plugins = [_load(manager, "builtin", GROUP, lambda: importlib.import_module("uninas_bench.builtin"))]
-    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in sorted(metadata.entry_points(group=GROUP), key=_own_first):
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
         if entry.name in blocked:
             reason = "blocked by UNINAS_BENCH_DISABLE_PLUGINS"
@@ -200,6 +204,11 @@ def build_host(files: Iterable[str | Path] = ()) -> Host:
             raise UserError(f"--plugin {file}: no such file")
         plugins.append(_load(manager, str(file), "file", lambda file=file: load_file(file)))  # type: ignore[misc]
     return Host(plugins, manager)
+
+
+def _own_first(entry: metadata.EntryPoint) -> tuple[bool, str]:
+    """A name that is registered twice stays with its first owner: nobody takes a name from the built-ins."""
+    return entry.dist is None or entry.dist.name != DISTRIBUTION, entry.name
 
 
 def _load(manager: pluggy.PluginManager, name: str, origin: str, load: Callable[[], Any]) -> PluginInfo:

@@ -110,7 +110,7 @@ workers_option = click.option(
 store_option = click.option(
     "--store",
     metavar="URL|FILE",
-    help="Score store: an SQLite file or a database URL. Default: UNINAS_BENCH_STORE, or a file of the user's.",
+    help="Score store: an SQLite file or a database URL. Default: UNINAS_BENCH_STORE, or a file of yours.",
 )
 ground_truth_option = click.option(
     "--ground-truth",
