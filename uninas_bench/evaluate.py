@@ -1,0 +1,216 @@
+"""The worker's side: evaluate the cells of one architecture and say how each one ended."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uninas_bench.architecture import Architecture
+from uninas_bench.cells import Configuration, Outcome, Status
+from uninas_bench.errors import NotApplicable, UserError
+from uninas_bench.proxy import Proxy, Settings
+from uninas_bench.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from uninas_bench.data.source import ImageSet
+    from uninas_bench.plan import Plan
+    from uninas_bench.subject import CellSubject
+
+_log = logging.getLogger(__name__)
+_ALLOCATION = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of work: one architecture, and the proxies it still needs as positions in `Plan.scored`."""
+
+    encoding: str
+    jobs: tuple[int, ...]
+
+
+class Evaluator:
+    """Evaluates units; shipped to a worker once, images excepted, which every process loads itself."""
+
+    def __init__(self, plan: Plan, device: str) -> None:
+        self.space = plan.space
+        self.task = plan.task
+        self.proxies = plan.scored
+        self.configurations = plan.configurations
+        self.source = plan.images
+        self.run_seed = plan.seed
+        self.device = device
+        self._images: ImageSet | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_images": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A worker gets everything slow over with here, where no time limit runs.
+        self.__dict__.update(state)
+        import uninas_bench.isolation
+        import uninas_bench.subject  # noqa: F401
+
+        self.load_images()
+
+    def load_images(self) -> ImageSet | None:
+        """The task's training images, once per process.
+
+        Raises:
+            UserError: the files are missing or malformed.
+        """
+        if self._images is None and self.source is not None:
+            self._images = self.source.load("train", self.task.resolution)
+        return self._images
+
+    def __call__(self, unit: Unit) -> list[Outcome]:
+        """The outcome of every job; a fault of a proxy is an outcome.
+
+        Raises:
+            UserError: a mistake of the user's, which further cells would only repeat.
+        """
+        from uninas_bench.isolation import single_thread
+
+        with single_thread():
+            bare: dict[int, float | None] = {}
+            return [self._cell(unit.encoding, job, bare) for job in unit.jobs]
+
+    def _cell(self, encoding: str, job: int, bare: dict[int, float | None]) -> Outcome:
+        from uninas_bench.isolation import isolated
+        from uninas_bench.memory import peak_memory
+
+        proxy, configuration = self.proxies[job], self.configurations[job]
+        seed = cell_seed(configuration, encoding)
+        subject, built = self._subject(encoding, proxy.settings, seed, bool(configuration.images))
+        with isolated(seed), peak_memory(self.device) as peak:
+            start = time.perf_counter()
+            status, message, components = attempt(proxy, subject)
+            seconds = time.perf_counter() - start
+        passes = None
+        if built:
+            batch = proxy.settings.batch
+            if batch not in bare:
+                bare[batch] = self._bare_pass(encoding, batch)
+            reference = bare[batch]
+            passes = seconds / reference if reference else None
+        return Outcome(configuration, encoding, status, message, components, seconds, peak.bytes, passes)
+
+    def _subject(
+        self, encoding: str, settings: Settings, seed: int, images: bool
+    ) -> tuple[CellSubject, list[None]]:
+        """A subject, and a list that is empty until its network is asked for."""
+        from uninas_bench.subject import CellSubject
+
+        built: list[None] = []
+
+        class Watched(CellSubject):
+            def network(self) -> nn.Module:
+                built.append(None)
+                return super().network()
+
+        subject = Watched(
+            self.space,
+            Architecture(self.space.name, encoding),
+            self.task,
+            settings,
+            cell_seed=seed,
+            run_seed=self.run_seed,
+            images=self.load_images() if images else None,
+            device=self.device,
+        )
+        return subject, built
+
+    def _bare_pass(self, encoding: str, batch: int) -> float | None:
+        """Seconds of one forward pass of the plain network, in train mode and without gradients."""
+        from uninas_bench.isolation import isolated
+
+        subject, _ = self._subject(encoding, Settings(batch=batch, init="model"), self.run_seed, False)
+        try:
+            with isolated(self.run_seed):
+                return bare_pass_seconds(subject.network(), subject.batch()[0])
+        except Exception:
+            _log.debug("no bare pass of %s", encoding, exc_info=True)
+            return None
+
+
+def bare_pass_seconds(network: nn.Module, images: Any, *, repeats: int = 3, budget: float = 0.3) -> float:
+    """The fastest of up to ``repeats`` warm forward passes, at least one, within ``budget`` seconds."""
+    import torch
+
+    def forward() -> float:
+        start = time.perf_counter()
+        network(images)
+        if images.is_cuda:
+            torch.cuda.synchronize(images.device)
+        return time.perf_counter() - start
+
+    with torch.no_grad():
+        forward()
+        times = [forward()]
+        while len(times) < repeats and sum(times) < budget:
+            times.append(forward())
+    return min(times)
+
+
+def cell_seed(configuration: Configuration, encoding: str) -> int:
+    """The seed of a cell: a hash of what names it, so it depends on nothing that ran before."""
+    return derive_seed(
+        configuration.space,
+        configuration.space_version,
+        configuration.scale,
+        encoding,
+        configuration.dataset,
+        configuration.proxy,
+        configuration.proxy_version,
+        configuration.settings,
+        configuration.seed,
+    )
+
+
+def attempt(proxy: Proxy, subject: Any) -> tuple[Status, str, dict[str, float]]:
+    """Evaluate and judge: the status, its message, and the finite components.
+
+    Raises:
+        UserError: the proxy found a mistake of the user's.
+    """
+    try:
+        return judge(proxy, proxy.evaluate(subject))
+    except UserError:
+        raise
+    except NotApplicable as error:
+        return Status.NOT_APPLICABLE, one_line(error), {}
+    except Exception as error:
+        _log.debug("%s failed", proxy.name, exc_info=True)
+        status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.ERROR
+        return status, f"{type(error).__name__}: {one_line(error)}".removesuffix(": "), {}
+
+
+def judge(proxy: Proxy, raw: Mapping[str, float]) -> tuple[Status, str, dict[str, float]]:
+    """Check what ``evaluate`` returned against what the proxy declares."""
+    if set(raw) != set(proxy.components):
+        got, want = ", ".join(map(str, raw)) or "nothing", ", ".join(proxy.components)
+        return Status.ERROR, f"returned {got}; declares {want}", {}
+    values = {name: float(raw[name]) for name in proxy.components}
+    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    if len(finite) == len(values):
+        return Status.OK, "", finite
+    odd = ", ".join(f"{name} is {value}" for name, value in values.items() if name not in finite)
+    return Status.NOT_FINITE, odd, finite
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line."""
+    return " ".join(str(error).split())
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _ALLOCATION)

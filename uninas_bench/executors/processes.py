@@ -1,0 +1,140 @@
+"""The executor of several local processes of one thread each."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain, islice
+from multiprocessing.context import SpawnContext, SpawnProcess
+from queue import SimpleQueue
+from types import ModuleType
+from typing import Any
+
+from uninas_bench.executors.executor import ExecutorFactory, Failed, Item, Result
+
+_AHEAD = 4
+"""Items per worker that are under way, so that no worker waits for the driver."""
+
+
+class ProcessesExecutor:
+    """Runs items in worker processes; one that runs out of time or dies fails alone.
+
+    Workers start fresh (spawn), never run the caller's main module, ignore Ctrl-C, which is the driver's
+    business, and end when the driver ends, however it does. The function is sent once per worker.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """Yield every item with its result as soon as it is there.
+
+        Raises:
+            UserError: the function raised it.
+            RuntimeError: the function raised anything else, or the workers die while they start.
+        """
+        from uninas_bench.executors.shipping import ship
+
+        shipped = ship(function)
+        todo = iter(items)
+        idle_breaks = 0
+        while True:
+            lost: list[Item] = []
+            progress = False
+            for item, result in self._pool(shipped, todo, timeout, lost):
+                progress = True
+                yield item, result
+            if not lost:
+                return
+            # A worker that was killed between two items takes the whole pool with it.
+            idle_breaks = 0 if progress else idle_breaks + 1
+            if idle_breaks > 1:
+                raise RuntimeError("the worker processes die while they start; see their messages above")
+            todo = chain(lost, todo)
+
+    def _pool(
+        self, function: bytes, todo: Iterator[Item], timeout: float | None, lost: list[Item]
+    ) -> Iterator[tuple[Item, Any]]:
+        """Run one pool to its end; ``lost`` gets the items that it had when it broke."""
+        from pebble import ProcessPool
+
+        from uninas_bench.executors.shipping import ship
+        from uninas_bench.executors.worker import call, start_worker
+
+        finished: SimpleQueue[Future[bytes]] = SimpleQueue()
+        running: dict[Future[bytes], Item] = {}
+        pool = ProcessPool(
+            max_workers=self.workers, initializer=start_worker, initargs=(function,), context=_Context()
+        )
+        try:
+            while True:
+                if not lost:
+                    for item in islice(todo, self.workers * _AHEAD - len(running)):
+                        future = pool.schedule(call, args=(ship(item),), timeout=timeout)
+                        running[future] = item
+                        future.add_done_callback(finished.put)
+                if not running:
+                    return
+                future = finished.get()
+                item = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    lost.append(item)
+                elif error is None:
+                    yield item, pickle.loads(future.result())  # noqa: S301  (our own worker's bytes)
+                else:
+                    yield item, _failure(error, timeout)
+        finally:
+            pool.stop()
+            pool.join()
+
+
+def _failure(error: BaseException, timeout: float | None) -> Failed:
+    from pebble import ProcessExpired
+
+    if isinstance(error, TimeoutError):
+        return Failed("timeout", f"stopped after {timeout:g} s")
+    if isinstance(error, ProcessExpired):
+        code = error.exitcode or 0
+        end = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        return Failed("crashed", f"the worker process {end}")
+    raise error
+
+
+class _Worker(SpawnProcess):
+    """A process that knows nothing of the caller's main module and never ends well by itself."""
+
+    @property
+    def exitcode(self) -> int | None:
+        # The pool takes code 0 for an orderly end and would wait forever for the item of that worker.
+        return super().exitcode or None
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802  (the name in multiprocessing)
+        with _main_hidden():
+            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+
+
+class _Context(SpawnContext):
+    Process = _Worker  # type: ignore[assignment]
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep a starting process from running the caller's script again: all it needs is sent by value."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+processes = ExecutorFactory("processes", ProcessesExecutor)

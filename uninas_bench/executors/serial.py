@@ -1,0 +1,21 @@
+"""The executor of one worker: everything runs in the driver's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from uninas_bench.executors.executor import ExecutorFactory, Failed, Item, Result
+
+
+class SerialExecutor:
+    """Runs the items one after the other. It cannot stop an item, so it leaves ``timeout`` alone."""
+
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """Yield every item with its result, in order."""
+        for item in items:
+            yield item, function(item)
+
+
+serial = ExecutorFactory("serial", lambda workers: SerialExecutor())

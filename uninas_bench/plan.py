@@ -1,0 +1,164 @@
+"""From what the caller names to what has to be known of every cell; all mistakes surface here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uninas_bench.architecture import Architecture, Task
+from uninas_bench.cells import Configuration
+from uninas_bench.errors import UserError
+from uninas_bench.tasks import find_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uninas_bench.data.source import ImageSource
+    from uninas_bench.host import Host
+    from uninas_bench.proxy import Proxy
+    from uninas_bench.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A validated request.
+
+    Attributes:
+        architectures: without repetitions, in the caller's order.
+        proxies: the caller's, then those that they require.
+        scored: the proxies that have components of their own, hence cells.
+        configurations: one per entry of ``scored``.
+        images: where the task's images come from; None where no proxy sees them.
+    """
+
+    space: SearchSpace
+    task: Task
+    architectures: tuple[Architecture, ...]
+    proxies: tuple[Proxy, ...]
+    scored: tuple[Proxy, ...]
+    configurations: tuple[Configuration, ...]
+    images: ImageSource | None
+    seed: int
+
+    @property
+    def encodings(self) -> list[str]:
+        """The encodings of the architectures."""
+        return [architecture.encoding for architecture in self.architectures]
+
+
+def make_plan(
+    host: Host,
+    architectures: Iterable[Architecture | str],
+    proxies: Sequence[str | Proxy],
+    *,
+    space: str | SearchSpace | None,
+    task: str | Task,
+    seed: int,
+    data: Mapping[str, str | Path | ImageSource] | None,
+) -> Plan:
+    """Resolve every name.
+
+    Raises:
+        UserError: a name, an encoding or a combination is wrong, or images are needed and not at hand.
+    """
+    task = find_task(task)
+    found_space, points = _architectures(host, architectures, space)
+    found = expand(host, proxies)
+    scored = tuple(proxy for proxy in found if proxy.components)
+    images = _images(host, task, [proxy for proxy in scored if sees_images(proxy)], data)
+    fingerprint = images.fingerprint if images is not None else ""
+    configurations = tuple(
+        Configuration(
+            space=found_space.name,
+            space_version=found_space.version,
+            scale=str(found_space.scale),
+            dataset=task.dataset,
+            resolution=task.resolution,
+            classes=task.classes,
+            proxy=proxy.name,
+            proxy_version=proxy.version,
+            settings=str(proxy.settings),
+            images=fingerprint if sees_images(proxy) else "",
+            seed=seed,
+        )
+        for proxy in scored
+    )
+    return Plan(found_space, task, points, found, scored, configurations, images, seed)
+
+
+def sees_images(proxy: Proxy) -> bool:
+    """Whether the proxy is shown the task's own images."""
+    return "images" in proxy.needs and proxy.settings.source == "task"
+
+
+def expand(host: Host, proxies: Sequence[str | Proxy]) -> tuple[Proxy, ...]:
+    """The proxies by name or object, without repetitions, then what they require, transitively.
+
+    Raises:
+        UserError: no proxies, an unknown name, or two that differ in their settings alone.
+    """
+    if isinstance(proxies, str):
+        raise UserError(f'proxies="{proxies}": expected a list of names')
+    found: dict[str, Proxy] = {}
+    for entry in proxies:
+        proxy = host.proxy(entry) if isinstance(entry, str) else entry
+        known = found.setdefault(proxy.name, proxy)
+        if (known.version, str(known.settings)) != (proxy.version, str(proxy.settings)):
+            raise UserError(
+                f"{proxy.name} is asked for twice, with {known.settings} and {proxy.settings}; "
+                "score one after the other"
+            )
+    if not found:
+        raise UserError("no proxies to score with")
+    pending = list(found.values())
+    for proxy in pending:
+        for name in proxy.requires:
+            if name not in found:
+                found[name] = host.proxy(name)
+                pending.append(found[name])
+    return tuple(pending)
+
+
+def _architectures(
+    host: Host, architectures: Iterable[Architecture | str], space: str | SearchSpace | None
+) -> tuple[SearchSpace, tuple[Architecture, ...]]:
+    entries = [architectures] if isinstance(architectures, Architecture | str) else list(architectures)
+    if not entries:
+        raise UserError("no architectures to score")
+    if space is None:
+        first = entries[0]
+        if isinstance(first, Architecture):
+            space = first.space
+        elif ":" in first and first.partition(":")[0] in host.spaces:
+            space = first.partition(":")[0]
+        else:
+            raise UserError(f'architecture "{first}" is a text: say of which space it is')
+    found = host.space(space) if isinstance(space, str) else space
+    prefix = f"{found.name}:"
+    points: dict[Architecture, None] = {}
+    for entry in entries:
+        point = found.parse(entry.removeprefix(prefix)) if isinstance(entry, str) else entry
+        if point.space != found.name:
+            raise UserError(f"{point}: expected an architecture of {found.name}, as the others are")
+        points[point] = None
+    return found, tuple(points)
+
+
+def _images(
+    host: Host,
+    task: Task,
+    seeing: Sequence[Proxy],
+    data: Mapping[str, str | Path | ImageSource] | None,
+) -> ImageSource | None:
+    if not seeing:
+        return None
+    from uninas_bench.data.catalogue import find_images
+
+    images = find_images(task.dataset, host.data, data)
+    if images is None:
+        raise UserError(
+            f"{seeing[0].name} sees the images of {task.dataset}, which are not at hand; give them with "
+            f"--data {task.dataset}=FILE.npz|FOLDER or choose --set {seeing[0].name}.source=gaussian"
+        )
+    return images
