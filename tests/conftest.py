@@ -16,6 +16,9 @@ from uninas_bench.host import default_host
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Distributions of their own, whose tests run where they are installed.
+collect_ignore_glob = ["third_party_plugin/*/*"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
