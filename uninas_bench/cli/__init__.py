@@ -19,7 +19,12 @@ COMMANDS = {
 """Every command of the harness: its name and the module that holds it as ``command``."""
 
 
-@click.group(cls=CommandLine, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "uninas-bench",
+    cls=CommandLine,
+    modules=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="uninas-bench", message="%(prog)s %(version)s")
 def main() -> None:
     """Benchmark proxies of neural architecture search against measured accuracies.
