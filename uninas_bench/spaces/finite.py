@@ -4,33 +4,53 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from uninas_bench.architecture import Architecture, Costs, Task
+from uninas_bench.architecture import Architecture, Task
 from uninas_bench.errors import InvalidArchitecture, UserError
 from uninas_bench.space import Scale
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
 ScaleT = TypeVar("ScaleT", bound=Scale)
 _INTEGER = re.compile(r"[+-]?\d+")
 _ITEM = re.compile(r"""[^\s,()\[\]"']+""")
 
 
-class FiniteSpace(ABC, Generic[ScaleT]):
-    """A `SearchSpace` of ``size`` architectures, each a fixed number of choices (its genes).
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All architectures of a space in the official order: encodings, choices, and the way back."""
 
-    A subclass names itself, says in which order its encodings come, reads its own spellings and
-    prices and builds. Instances are immutable values: safe to pickle and to share.
+    encodings: tuple[str, ...]
+    choices: tuple[tuple[str, ...], ...]
+    positions: Mapping[str, int]
+
+    @classmethod
+    def of(cls, choices: Iterable[tuple[str, ...]], encode: Callable[[Sequence[str]], str]) -> Self:
+        """The order in which ``choices`` come."""
+        listed = tuple(choices)
+        encodings = tuple(map(encode, listed))
+        return cls(encodings, listed, {encoding: index for index, encoding in enumerate(encodings)})
+
+
+class FiniteSpace(ABC, Generic[ScaleT]):
+    """A `SearchSpace` of ``size`` architectures, each a fixed number of independent choices.
+
+    A subclass names itself, gives the order of its architectures, reads its own spellings, prices and
+    builds. Instances are immutable values: safe to pickle and to share.
+
+    Attributes:
+        options: for each choice, all that can be chosen.
     """
 
     name: str
     version: int
     size: int | None
     tasks: tuple[Task, ...]
+    options: Sequence[Sequence[str]]
 
     def __init__(self, scale: ScaleT) -> None:
         self._scale = scale
@@ -54,52 +74,35 @@ class FiniteSpace(ABC, Generic[ScaleT]):
         return type(self)(self._scale.updated(overrides))
 
     @abstractmethod
-    def encodings(self) -> Sequence[str]:
-        """Every encoding in the official index order."""
+    def order(self) -> Order:
+        """Every architecture in the official index order; computed once per process."""
 
     @abstractmethod
-    def index(self, architecture: Architecture) -> int:
-        """The official index.
+    def assemble(self, choices: Sequence[str]) -> Architecture:
+        """The architecture of a full list of choices."""
+
+    def choices(self, architecture: Architecture) -> tuple[str, ...]:
+        """What the architecture chooses, in the order of `options`.
 
         Raises:
             InvalidArchitecture: the architecture is not of this space.
         """
+        return self.order().choices[self.index(architecture)]
 
-    @abstractmethod
-    def spellings(self, architecture: Architecture) -> Mapping[str, str]:
-        """Every spelling that `parse` accepts for the architecture, by the name of its form."""
+    def index(self, architecture: Architecture) -> int:
+        """The official index, from 0.
 
-    @abstractmethod
-    def choices(self, architecture: Architecture) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """The architecture's choices, and for each of them all that could have been chosen."""
-
-    @abstractmethod
-    def assemble(self, choices: Sequence[str]) -> Architecture:
-        """The architecture of a full list of choices, the inverse of `choices`."""
-
-    @abstractmethod
-    def parse(self, text: str) -> Architecture:
-        """The architecture of any accepted spelling."""
-
-    @abstractmethod
-    def canonical(self, architecture: Architecture) -> str:
-        """The text that architectures of one class share."""
-
-    @abstractmethod
-    def costs(self, architecture: Architecture, task: Task) -> Costs:
-        """Parameters and FLOPs in closed form."""
-
-    @abstractmethod
-    def build(self, architecture: Architecture, task: Task) -> nn.Module:
-        """A network with fresh weights."""
-
-    @abstractmethod
-    def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
-        """The blocks of a network in forward order."""
+        Raises:
+            InvalidArchitecture: the architecture is not of this space.
+        """
+        index = self.order().positions.get(architecture.encoding)
+        if index is None or architecture.space != self.name:
+            raise InvalidArchitecture(f'{self.name}: "{architecture}" is no architecture of this space')
+        return index
 
     def enumerate(self) -> Iterator[Architecture]:
         """Every architecture in the official index order."""
-        return (Architecture(self.name, encoding) for encoding in self.encodings())
+        return (Architecture(self.name, encoding) for encoding in self.order().encodings)
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Architecture]:
         """``n`` distinct architectures, drawn uniformly, in random order.
@@ -107,7 +110,7 @@ class FiniteSpace(ABC, Generic[ScaleT]):
         Raises:
             UserError: ``n`` is below 1 or exceeds the size of the space.
         """
-        encodings = self.encodings()
+        encodings = self.order().encodings
         if not 1 <= n <= len(encodings):
             raise UserError(f"{self.name}: cannot sample {n}; expected 1..{len(encodings)} architectures")
         chosen = rng.choice(len(encodings), size=n, replace=False)
@@ -115,21 +118,15 @@ class FiniteSpace(ABC, Generic[ScaleT]):
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A neighbour that differs in one choice, uniform over all such neighbours."""
-        values, options = self.choices(architecture)
+        values = self.choices(architecture)
         neighbours = [
             (position, option)
-            for position, known in enumerate(options)
+            for position, known in enumerate(self.options)
             for option in known
             if option != values[position]
         ]
         position, option = neighbours[int(rng.integers(len(neighbours)))]
         return self.assemble([*values[:position], option, *values[position + 1 :]])
-
-    def _owned(self, architecture: Architecture, positions: Mapping[str, Any]) -> str:
-        """The encoding of an architecture that is checked to be of this space."""
-        if architecture.space != self.name or architecture.encoding not in positions:
-            raise InvalidArchitecture(f'{self.name}: "{architecture}" is no architecture of this space')
-        return architecture.encoding
 
     def _stripped(self, text: str) -> tuple[str, int]:
         """The text without spaces and the optional ``name:`` prefix, and how much was cut off in front."""
@@ -141,7 +138,7 @@ class FiniteSpace(ABC, Generic[ScaleT]):
         """The architecture of an official index; None where the text is no integer at all."""
         if not _INTEGER.fullmatch(body):
             return None
-        encodings = self.encodings()
+        encodings = self.order().encodings
         # Longer than any index: never convert it, Python limits the digits of an int.
         index = int(body) if len(body) < 10 else len(encodings)
         if not 0 <= index < len(encodings):

@@ -18,7 +18,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import Scale
 from uninas_bench.spaces.cell_costs import EDGES, KERNELS, OPERATIONS, Skeleton, skeleton, skeleton_costs
-from uninas_bench.spaces.finite import FiniteSpace
+from uninas_bench.spaces.finite import FiniteSpace, Order
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -63,24 +63,14 @@ def _shuffled(count: int, seed: int) -> list[int]:
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[str, tuple[str, ...]]:
-    """The operations of every encoding, in the official order.
+def _order() -> Order:
+    """The official order.
 
     The authors listed all cells, edge by edge with the operations in the order of `OPERATIONS`, and
     shuffled that list with the seed 88 (``generate_meta_info`` in AutoDL-Projects).
     """
     cells = list(itertools.product(OPERATIONS, repeat=len(EDGES)))
-    return {_encode(cells[i]): cells[i] for i in _shuffled(len(cells), _SHUFFLE_SEED)}
-
-
-@lru_cache(maxsize=1)
-def _encodings() -> tuple[str, ...]:
-    return tuple(_table())
-
-
-@lru_cache(maxsize=1)
-def _positions() -> dict[str, int]:
-    return {encoding: index for index, encoding in enumerate(_table())}
+    return Order.of((cells[i] for i in _shuffled(len(cells), _SHUFFLE_SEED)), _encode)
 
 
 @lru_cache(maxsize=4096)
@@ -106,34 +96,23 @@ class NasBench201(FiniteSpace[CellScale]):
     name = "nasbench201"
     version = 1
     size = len(OPERATIONS) ** len(EDGES)
+    options = (OPERATIONS,) * len(EDGES)
     tasks = tuple(map(find_task, ("cifar10", "cifar10-valid", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: CellScale | None = None) -> None:
         super().__init__(scale or CellScale())
 
-    def encodings(self) -> Sequence[str]:
-        """Every encoding in the official index order."""
-        return _encodings()
+    def order(self) -> Order:
+        """The official index order."""
+        return _order()
 
-    def index(self, architecture: Architecture) -> int:
-        """The official index, 0..15624.
-
-        Raises:
-            InvalidArchitecture: the architecture is not of this space.
-        """
-        return _positions()[self._owned(architecture, _positions())]
-
-    def operations(self, architecture: Architecture) -> tuple[str, ...]:
-        """The six operations, in the order of the string: edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3.
-
-        Raises:
-            InvalidArchitecture: the architecture is not of this space.
-        """
-        return _table()[self._owned(architecture, _table())]
+    def assemble(self, choices: Sequence[str]) -> Architecture:
+        """The architecture of six operations in the order of the string."""
+        return Architecture(self.name, _encode(choices))
 
     def spellings(self, architecture: Architecture) -> Mapping[str, str]:
         """Every spelling that `parse` accepts: string, index, operations, NASLib tuple."""
-        operations = self.operations(architecture)
+        operations = self.choices(architecture)
         naslib = [0] * len(EDGES)
         for slot, name in zip(_NASLIB_SLOTS, operations, strict=True):
             naslib[slot] = _NASLIB_CODES.index(name)
@@ -143,14 +122,6 @@ class NasBench201(FiniteSpace[CellScale]):
             "operations": f"({', '.join(operations)})",
             "naslib": str(tuple(naslib)),
         }
-
-    def choices(self, architecture: Architecture) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """The six operations, and the five possible ones of each edge."""
-        return self.operations(architecture), [OPERATIONS] * len(EDGES)
-
-    def assemble(self, choices: Sequence[str]) -> Architecture:
-        """The architecture of six operations in the order of the string."""
-        return Architecture(self.name, _encode(choices))
 
     def parse(self, text: str) -> Architecture:
         """Read ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``, an index, six operations, or a NASLib tuple.
@@ -237,7 +208,7 @@ class NasBench201(FiniteSpace[CellScale]):
         With both there are 4,930. The paper's classes are kept: published subsets are made of them.
         """
         nodes = ["0"]
-        operations = iter(self.operations(architecture))
+        operations = iter(self.choices(architecture))
         for target in range(1, 4):
             terms = []
             for source in range(target):
@@ -253,14 +224,14 @@ class NasBench201(FiniteSpace[CellScale]):
 
     def costs(self, architecture: Architecture, task: Task) -> Costs:
         """Parameters and FLOPs (multiply-accumulates), equal to the official table at its scale."""
-        kernels = tuple(sorted(name for name in self.operations(architecture) if name in KERNELS))
+        kernels = tuple(sorted(name for name in self.choices(architecture) if name in KERNELS))
         return _costs(kernels, self.scale, task)
 
     def build(self, architecture: Architecture, task: Task) -> nn.Module:
         """The benchmark's network: images (B, 3, R, R) -> logits (B, classes)."""
         from uninas_bench.spaces.cell_network import CellNetwork
 
-        return CellNetwork(_skeleton(self.scale, task), self.operations(architecture))
+        return CellNetwork(_skeleton(self.scale, task), self.choices(architecture))
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
         """The cells and reduction blocks: 17 at the benchmark's scale."""

@@ -16,7 +16,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import Scale
 from uninas_bench.spaces.cell_costs import Skeleton, skeleton, skeleton_costs
-from uninas_bench.spaces.finite import FiniteSpace
+from uninas_bench.spaces.finite import FiniteSpace, Order
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -36,14 +36,8 @@ class SizeScale(Scale):
 
 
 @lru_cache(maxsize=1)
-def _positions() -> dict[str, int]:
-    products = itertools.product(WIDTHS, repeat=len(_PLACES))
-    return {":".join(widths): index for index, widths in enumerate(products)}
-
-
-@lru_cache(maxsize=1)
-def _encodings() -> tuple[str, ...]:
-    return tuple(_positions())
+def _order() -> Order:
+    return Order.of(itertools.product(WIDTHS, repeat=len(_PLACES)), ":".join)
 
 
 class NatsSize(FiniteSpace[SizeScale]):
@@ -56,22 +50,19 @@ class NatsSize(FiniteSpace[SizeScale]):
     name = "nats_size"
     version = 1
     size = len(WIDTHS) ** len(_PLACES)
+    options = (WIDTHS,) * len(_PLACES)
     tasks = tuple(map(find_task, ("cifar10", "cifar10-valid", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: SizeScale | None = None) -> None:
         super().__init__(scale or SizeScale())
 
-    def encodings(self) -> Sequence[str]:
-        """Every encoding in the official index order."""
-        return _encodings()
+    def order(self) -> Order:
+        """The official index order."""
+        return _order()
 
-    def index(self, architecture: Architecture) -> int:
-        """The official index, 0..32767.
-
-        Raises:
-            InvalidArchitecture: the architecture is not of this space.
-        """
-        return _positions()[self._owned(architecture, _positions())]
+    def assemble(self, choices: Sequence[str]) -> Architecture:
+        """The architecture of five widths."""
+        return Architecture(self.name, ":".join(choices))
 
     def widths(self, architecture: Architecture) -> tuple[int, ...]:
         """The five widths.
@@ -79,7 +70,7 @@ class NatsSize(FiniteSpace[SizeScale]):
         Raises:
             InvalidArchitecture: the architecture is not of this space.
         """
-        return tuple(map(int, self._owned(architecture, _positions()).split(":")))
+        return tuple(map(int, self.choices(architecture)))
 
     def spellings(self, architecture: Architecture) -> Mapping[str, str]:
         """Every spelling that `parse` accepts: string, index, tuple of widths."""
@@ -88,14 +79,6 @@ class NatsSize(FiniteSpace[SizeScale]):
             "index": str(self.index(architecture)),
             "widths": str(self.widths(architecture)),
         }
-
-    def choices(self, architecture: Architecture) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """The five widths, and the eight possible ones of each place."""
-        return tuple(map(str, self.widths(architecture))), [WIDTHS] * len(_PLACES)
-
-    def assemble(self, choices: Sequence[str]) -> Architecture:
-        """The architecture of five widths."""
-        return Architecture(self.name, ":".join(choices))
 
     def parse(self, text: str) -> Architecture:
         """Read ``8:16:24:32:64``, an index, or a tuple ``(8, 16, 24, 32, 64)``; the prefix is optional.
@@ -123,7 +106,7 @@ class NatsSize(FiniteSpace[SizeScale]):
 
     def canonical(self, architecture: Architecture) -> str:
         """The encoding itself: different widths are different functions."""
-        return self._owned(architecture, _positions())
+        return ":".join(self.choices(architecture))
 
     def costs(self, architecture: Architecture, task: Task) -> Costs:
         """Parameters and FLOPs (multiply-accumulates), equal to the official table at its scale."""
