@@ -36,6 +36,12 @@ class Order:
         return cls(encodings, listed, {encoding: index for index, encoding in enumerate(encodings)})
 
 
+def shown(text: str, limit: int = 60) -> str:
+    """A user's text as an error message quotes it: on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return f'"{line}"' if len(line) <= limit else f'"{line[:limit]}..."'
+
+
 class FiniteSpace(ABC, Generic[ScaleT]):
     """A `SearchSpace` of ``size`` architectures, each a fixed number of independent choices.
 

@@ -18,7 +18,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import Scale
 from uninas_bench.spaces.cell_costs import EDGES, KERNELS, OPERATIONS, Skeleton, skeleton, skeleton_costs
-from uninas_bench.spaces.finite import FiniteSpace, Order
+from uninas_bench.spaces.finite import FiniteSpace, Order, shown
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class NasBench201(FiniteSpace[CellScale]):
             return by_index
         if "," not in body:
             raise InvalidArchitecture(
-                f'{self.name}: cannot read "{text}"; expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, '
+                f"{self.name}: cannot read {shown(text)}; expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, "
                 f"an index 0..{self.size - 1}, six operations or a NASLib tuple"
             )
         items = self._items(body, offset, len(EDGES), "operations")
@@ -153,7 +153,7 @@ class NasBench201(FiniteSpace[CellScale]):
     def _check(self, name: str, position: int, edge: tuple[int, int]) -> None:
         if name not in OPERATIONS:
             raise InvalidArchitecture(
-                f'{self.name}: unknown operation "{name}" at position {position} '
+                f"{self.name}: unknown operation {shown(name)} at position {position} "
                 f"(edge {edge[0]}->{edge[1]}); known: {', '.join(OPERATIONS)}"
             )
 
@@ -162,7 +162,7 @@ class NasBench201(FiniteSpace[CellScale]):
             if code not in map(str, range(len(_NASLIB_CODES))):
                 known = ", ".join(f"{i} {name}" for i, name in enumerate(_NASLIB_CODES))
                 raise InvalidArchitecture(
-                    f"{self.name}: unknown NASLib code {code} at position {position}; known: {known}"
+                    f"{self.name}: unknown NASLib code {shown(code)} at position {position}; known: {known}"
                 )
         return self.assemble([_NASLIB_CODES[int(items[slot][0])] for slot in _NASLIB_SLOTS])
 
@@ -172,7 +172,7 @@ class NasBench201(FiniteSpace[CellScale]):
 
         def expect(literal: str) -> int:
             if not body.startswith(literal, cursor):
-                found = f'"{body[cursor : cursor + 8]}"' if cursor < len(body) else "the end of the text"
+                found = shown(body[cursor : cursor + 8]) if cursor < len(body) else "the end of the text"
                 raise InvalidArchitecture(
                     f'{self.name}: expected "{literal}" at position {offset + cursor + 1}, got {found}'
                 )
@@ -189,7 +189,7 @@ class NasBench201(FiniteSpace[CellScale]):
             names.append(name)
         if cursor != len(body):
             raise InvalidArchitecture(
-                f'{self.name}: unexpected "{body[cursor:][:20]}" at position {offset + cursor + 1}; '
+                f"{self.name}: unexpected {shown(body[cursor:])} at position {offset + cursor + 1}; "
                 "the string ends after the edge 2->3"
             )
         return self.assemble(names)

@@ -16,7 +16,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import Scale
 from uninas_bench.spaces.cell_costs import Skeleton, skeleton, skeleton_costs
-from uninas_bench.spaces.finite import FiniteSpace, Order
+from uninas_bench.spaces.finite import FiniteSpace, Order, shown
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ class NatsSize(FiniteSpace[SizeScale]):
             return by_index
         if ":" not in body and "," not in body:
             raise InvalidArchitecture(
-                f'{self.name}: cannot read "{text}"; expected five widths such as 8:16:24:32:64 '
+                f"{self.name}: cannot read {shown(text)}; expected five widths such as 8:16:24:32:64 "
                 f"or an index 0..{self.size - 1}"
             )
         items = self._items(body.replace(":", ","), offset, len(_PLACES), "widths")
         for place, (width, position) in zip(_PLACES, items, strict=True):
             if width not in WIDTHS:
                 raise InvalidArchitecture(
-                    f'{self.name}: unknown width "{width}" at position {position} ({place}); '
+                    f"{self.name}: unknown width {shown(width)} at position {position} ({place}); "
                     f"known: {', '.join(WIDTHS)}"
                 )
         return self.assemble([width for width, _ in items])

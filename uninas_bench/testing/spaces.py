@@ -42,7 +42,7 @@ class SpaceTestCase(ABC):
     Attributes:
         task: what networks are built for; small, so that the tests are quick.
         samples: architectures that are looked at closely; networks are built for a quarter of them.
-        malformed: texts that `parse` must refuse, besides the empty one.
+        malformed: texts that `parse` must refuse, besides nonsense.
         equivalent: pairs of spellings of architectures in the same canonical class.
         enumerable: the largest size at which the whole space is enumerated.
     """
@@ -91,9 +91,10 @@ class SpaceTestCase(ABC):
     def test_malformed_texts_are_refused_in_one_line(self) -> None:
         """The error names the space."""
         space = self.make_space()
-        for text in ("", *self.malformed):
+        for text in ("", "?\n?", "?" * 5000, *self.malformed):
             message = _refused(lambda text=text: space.parse(text), InvalidArchitecture)  # type: ignore[misc]
             assert space.name in message, f'the message on "{text}" does not name the space: {message}'
+            assert len(message) < 500, f"the message is too long for a line: {message}"
 
     def test_sampling_is_seeded_and_without_repetition(self) -> None:
         """The same generator gives the same architectures, another one gives others."""
