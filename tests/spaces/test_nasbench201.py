@@ -151,7 +151,7 @@ def test_operations_are_read_in_the_order_of_the_string(operations: list[str]) -
         ("15625", "index 15625 out of range; expected 0..15624"),
         ("-1", "index -1 out of range; expected 0..15624"),
         ("9" * 5000, "out of range; expected 0..15624"),
-        ("(4, 3, 3, 0, 0, 7)", "unknown NASLib code "7" at position 17; known: 0 skip_connect"),
+        ("(4, 3, 3, 0, 0, 7)", 'unknown NASLib code "7" at position 17; known: 0 skip_connect'),
         ("(none, none, none, none, conv, none)", 'unknown operation "conv" at position 26 (edge 1->3)'),
         ("none,none", "expected 6 operations, got 2"),
         ("resnet", 'cannot read "resnet"; expected |op~0|'),
