@@ -13,8 +13,11 @@ _CATALOGUE = {
     for task in (
         Task("cifar10", "cifar10", 32, 10),
         Task("cifar10-valid", "cifar10", 32, 10),
+        Task("cifar10-train25k", "cifar10", 32, 10),
         Task("cifar100", "cifar100", 32, 100),
+        Task("cifar100-valid", "cifar100", 32, 100),
         Task("imagenet16-120", "imagenet16-120", 16, 120),
+        Task("imagenet16-120-valid", "imagenet16-120", 16, 120),
         Task("imagenet1k", "imagenet1k", 224, 1000),
         Task("fashion-mnist", "fashion-mnist", 28, 10),
         Task("digits", "digits", 8, 10),

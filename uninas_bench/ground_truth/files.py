@@ -1,0 +1,140 @@
+"""The table's own file: a gzip CSV whose first line is ``# `` and the JSON of its `GroundTruthInfo`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import tempfile
+import zlib
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from uninas_bench.errors import InvalidFile, UserError
+from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo
+
+SUFFIX = ".csv.gz"
+_LONGEST_HEADER = 1 << 16
+_DAMAGE = (OSError, EOFError, zlib.error)
+
+
+def write_table(table: GroundTruth, path: Path) -> None:
+    """Write a table; equal tables give equal bytes, and a reader never meets half a file.
+
+    Raises:
+        UserError: the folder cannot be made or written.
+    """
+    header = json.dumps(asdict(table.info), sort_keys=True, ensure_ascii=False)
+    text = io.StringIO()
+    text.write(f"# {header}\n")
+    table.rows.to_csv(text, index=False, lineterminator="\n")
+    # A fixed time stamp, or the same table would have other bytes every second.
+    data = gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file looks like one that `write_table` wrote, judged by its first bytes."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(3) == b"# {"
+    except _DAMAGE:
+        return False
+
+
+def read_info(path: Path) -> GroundTruthInfo:
+    """The first line alone: fast, and without pandas.
+
+    Raises:
+        InvalidFile: the file is missing, damaged, or no ground-truth table.
+    """
+    try:
+        with gzip.open(path) as file:
+            return _info(path, file.readline(_LONGEST_HEADER))
+    except FileNotFoundError:
+        raise InvalidFile(f"{path}: no such file") from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
+
+
+def read_table(path: Path) -> GroundTruth:
+    """Read a file that `write_table` wrote.
+
+    Raises:
+        InvalidFile: the file is missing, damaged, or no ground-truth table.
+    """
+    import pandas as pd
+
+    try:
+        with gzip.open(path) as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise InvalidFile(f"{path}: no such file") from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
+    first, _, body = data.partition(b"\n")
+    info = _info(path, first)
+    try:
+        rows = pd.read_csv(
+            io.BytesIO(body),
+            dtype={"architecture": str, "seed": str, "count": int, "accuracy": float, "loss": float},
+            keep_default_na=False,
+            na_values={"loss": [""], "accuracy": [""]},
+            float_precision="round_trip",
+        )
+    except (ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidFile(f"{path}: damaged ground-truth table: {reason}") from None
+    if tuple(rows.columns) != COLUMNS:
+        found = ", ".join(map(str, rows.columns))
+        raise InvalidFile(
+            f"{path}: damaged ground-truth table: columns {found}; expected {', '.join(COLUMNS)}"
+        )
+    try:
+        return GroundTruth(info, rows)
+    except UserError as error:
+        raise InvalidFile(f"{path}: {error}") from None
+
+
+def _info(path: Path, line: bytes) -> GroundTruthInfo:
+    names = {field.name for field in fields(GroundTruthInfo)}
+    try:
+        values = json.loads(line.removeprefix(b"# "))
+    except ValueError:
+        values = None
+    if not line.startswith(b"# {") or not isinstance(values, dict):
+        raise InvalidFile(
+            f"{path}: no ground-truth table of uninas-bench; import it first: "
+            f"uninas-bench ground-truth import {path.name} --space SPACE --task TASK"
+        )
+    if set(values) != names or not all(isinstance(value, str) for value in values.values()):
+        raise InvalidFile(
+            f"{path}: its first line has {', '.join(values)}; expected {', '.join(sorted(names))}"
+        )
+    return GroundTruthInfo(**values)
+
+
+def _damaged(path: Path, error: Exception) -> InvalidFile:
+    if isinstance(error, gzip.BadGzipFile) and not str(error).startswith("CRC"):
+        return InvalidFile(
+            f"{path}: no ground-truth table of uninas-bench; import it first: "
+            f"uninas-bench ground-truth import {path.name} --space SPACE --task TASK"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return InvalidFile(f"{path}: cannot be read: {error.strerror}")
+    return InvalidFile(f"{path}: truncated or damaged: {' '.join(str(error).split())}")
