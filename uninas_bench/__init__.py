@@ -19,7 +19,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.cells import Status
 from uninas_bench.errors import NotApplicable, UserError
 from uninas_bench.hookspecs import hookimpl
-from uninas_bench.proxy import Proxy, Settings, simple_proxy
+from uninas_bench.proxy import Init, Need, Proxy, Settings, Source, simple_proxy
 from uninas_bench.space import Scale, SearchSpace
 from uninas_bench.version import __version__
 
@@ -42,11 +42,14 @@ __all__ = [
     "GroundTruth",
     "ImageSet",
     "ImageSource",
+    "Init",
+    "Need",
     "NotApplicable",
     "Proxy",
     "Scale",
     "SearchSpace",
     "Settings",
+    "Source",
     "Status",
     "Subject",
     "Task",
