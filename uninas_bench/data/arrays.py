@@ -48,7 +48,8 @@ def _sha256(path: Path) -> str:
 @cache
 def _load(path: Path, split: Split, resolution: int) -> ImageSet:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, so that a damaged file is closed whatever numpy makes of it.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = [key for key in (f"{split}_x", f"{split}_y") if key not in arrays]
             if missing:
                 raise InvalidFile(f'{path}: no array "{missing[0]}" (found: {", ".join(arrays.files)})')

@@ -57,9 +57,9 @@ def _endless(space: SearchSpace, rng: np.random.Generator) -> Iterable[Architect
 def _uniform(space: SearchSpace) -> list[Architecture]:
     if not isinstance(space, FiniteSpace):
         return []
-    _, options = space.choices(next(iter(space.enumerate())))
-    shared = [choice for choice in options[0] if all(choice in others for others in options)]
-    return [space.assemble([choice] * len(options)) for choice in shared]
+    first, *others = space.options
+    shared = [choice for choice in first if all(choice in options for options in others)]
+    return [space.assemble([choice] * len(space.options)) for choice in shared]
 
 
 def build_table(
@@ -88,7 +88,9 @@ def build_table(
     """
     source = find_images(task.dataset, host.data, data)
     if source is None:
-        raise UserError(f"{task.dataset}: no images at hand; give them with --data {task.dataset}=FILE.npz|FOLDER")
+        raise UserError(
+            f"{task.dataset}: no images at hand; give them with --data {task.dataset}=FILE.npz|FOLDER"
+        )
     trainer = ShortTraining(source, settings)
     parts = [
         run(

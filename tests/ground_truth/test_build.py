@@ -1,0 +1,67 @@
+"""Building a table: the sample, the rows, and going on after a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import uninas_bench as ub
+from uninas_bench.engine import ProgressEvent
+from uninas_bench.errors import UserError
+from uninas_bench.ground_truth.build import build_table, representatives
+from uninas_bench.ground_truth.training import TrainingSettings
+from uninas_bench.host import build_host
+from uninas_bench.tasks import find_task
+
+
+def test_representatives_are_of_different_classes_and_hold_the_uniform_cells() -> None:
+    space = ub.space("nasbench201")
+    chosen = representatives(space, 50, seed=3)
+    classes = [space.canonical(architecture) for architecture in chosen]
+    assert len(set(classes)) == len(classes)
+    assert 50 <= len(classes) <= 55
+    for operation in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"):
+        uniform = space.parse(",".join([operation] * 6))
+        assert space.canonical(uniform) in classes
+    assert chosen == representatives(space, 50, seed=3)
+    assert chosen[:50] != representatives(space, 50, seed=4)[:50]
+
+
+def test_more_classes_than_there_are() -> None:
+    with pytest.raises(UserError, match="6466 classes"):
+        representatives(ub.space("nasbench201"), 6467, seed=0)
+
+
+def test_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    space = ub.space("nasbench201", channels=2, cells=1)
+    architectures = representatives(space, 2, seed=0)[:3]
+    host = build_host()
+    events: list[ProgressEvent] = []
+
+    def build(store: str, seeds: int) -> ub.GroundTruth:
+        return build_table(
+            "tiny", space, architectures, find_task("digits"), seeds=seeds, store=tmp_path / store, host=host,
+            settings=TrainingSettings(steps=3), progress=events.append,
+        )  # fmt: skip
+
+    first = build("a.db", 1)
+    assert len(events) == 3
+    both = build("a.db", 2)
+    assert len(events) == 6
+    assert both.seeds == ("0", "1")
+    at_once = build("b.db", 2)
+    assert at_once.rows.equals(both.rows)
+    seed_zero = both.rows[both.rows["seed"] == "0"].reset_index(drop=True)
+    assert seed_zero.equals(first.rows.reset_index(drop=True))
+    assert both.rows["accuracy"].between(0, 100).all()
+    assert both.info.scale == "channels=2,cells=1"
+
+
+def test_a_task_without_images_says_how_to_give_them(tmp_path: Path) -> None:
+    space = ub.space("nasbench201", channels=2, cells=1)
+    with pytest.raises(UserError, match="--data cifar100="):
+        build_table(
+            "none", space, list(space.enumerate())[:1], find_task("cifar100"), seeds=1,
+            store=tmp_path / "s.db", host=build_host(),
+        )  # fmt: skip
