@@ -35,7 +35,8 @@ def isolated(seed: int) -> Iterator[None]:
     Networks with dropout and libraries draw from the global generators; seeding them makes such draws
     a property of the cell. Generators, gradient mode and default type are as before afterwards.
     """
-    python, legacy, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    python, dtype = random.getstate(), torch.get_default_dtype()
+    legacy = np.random.get_state()  # noqa: NPY002  (the global generator is what must not change)
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(derive_seed(seed, "global"))
@@ -45,5 +46,5 @@ def isolated(seed: int) -> Iterator[None]:
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(legacy)
+        np.random.set_state(legacy)  # noqa: NPY002
         torch.set_default_dtype(dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -24,10 +24,12 @@ class Executor(Protocol):
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
-    ) -> Iterator[tuple[Item, Result | Failed]]:
+    ) -> Generator[tuple[Item, Result | Failed], None, None]:
         """Yield every item with its result, in any order, as soon as it is there.
 
-        ``timeout`` is in seconds per item. Closing the iterator stops the workers.
+        ``timeout`` is in seconds per item, on executors that can stop one. An exception of the function
+        ends the iteration and reaches the caller, a `UserError` as a `UserError`; so should everything
+        that the function does not return as data. Closing the iterator stops the workers.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from typing import Any
 
 from uninas_bench.executors.executor import ExecutorFactory, Failed, Item, Result
 
+_POSIX = hasattr(signal, "pthread_sigmask")
 _AHEAD = 4
 """Items per worker that are under way, so that no worker waits for the driver."""
 
@@ -33,22 +34,23 @@ class ProcessesExecutor:
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
-    ) -> Iterator[tuple[Item, Result | Failed]]:
+    ) -> Generator[tuple[Item, Result | Failed], None, None]:
         """Yield every item with its result as soon as it is there.
 
         Raises:
             UserError: the function raised it.
             RuntimeError: the function raised anything else, or the workers die while they start.
         """
-        from uninas_bench.executors.shipping import ship
+        from uninas_bench.executors.shipping import modules_by_value, ship
 
-        shipped = ship(function)
+        modules = modules_by_value()
+        shipped = ship(function, modules)
         todo = iter(items)
         idle_breaks = 0
         while True:
             lost: list[Item] = []
             progress = False
-            for item, result in self._pool(shipped, todo, timeout, lost):
+            for item, result in self._pool(shipped, modules, todo, timeout, lost):
                 progress = True
                 yield item, result
             if not lost:
@@ -60,8 +62,13 @@ class ProcessesExecutor:
             todo = chain(lost, todo)
 
     def _pool(
-        self, function: bytes, todo: Iterator[Item], timeout: float | None, lost: list[Item]
-    ) -> Iterator[tuple[Item, Any]]:
+        self,
+        function: bytes,
+        modules: Sequence[ModuleType],
+        todo: Iterator[Item],
+        timeout: float | None,
+        lost: list[Item],
+    ) -> Generator[tuple[Item, Any], None, None]:
         """Run one pool to its end; ``lost`` gets the items that it had when it broke."""
         from pebble import ProcessPool
 
@@ -77,22 +84,22 @@ class ProcessesExecutor:
             while True:
                 if not lost:
                     for item in islice(todo, self.workers * _AHEAD - len(running)):
-                        future = pool.schedule(call, args=(ship(item),), timeout=timeout)
+                        future = pool.schedule(call, args=(ship(item, modules),), timeout=timeout)
                         running[future] = item
                         future.add_done_callback(finished.put)
                 if not running:
                     return
-                future = finished.get()
-                item = running.pop(future)
-                error = future.exception()
+                done = finished.get()
+                item = running.pop(done)
+                error = done.exception()
                 if isinstance(error, BrokenProcessPool):
                     lost.append(item)
                 elif error is None:
-                    yield item, pickle.loads(future.result())  # noqa: S301  (our own worker's bytes)
+                    yield item, pickle.loads(done.result())  # noqa: S301  (our own worker's bytes)
                 else:
                     yield item, _failure(error, timeout)
         finally:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
 
@@ -118,23 +125,39 @@ class _Worker(SpawnProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  (the name in multiprocessing)
-        with _main_hidden():
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+        with _apart_from_main():
+            return SpawnProcess._Popen(process_obj)
 
 
 class _Context(SpawnContext):
-    Process = _Worker  # type: ignore[assignment]
+    Process = _Worker
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks: list[Any] = []
+
+    def RLock(self) -> Any:  # noqa: N802  (the name in multiprocessing)
+        # The pool drops its locks before it stops its workers, and one that still starts would look for them.
+        lock = super().RLock()
+        self.locks.append(lock)
+        return lock
 
 
 @contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Keep a starting process from running the caller's script again: all it needs is sent by value."""
+def _apart_from_main() -> Iterator[None]:
+    """Start a process that neither runs the caller's script again nor hears Ctrl-C.
+
+    All that it needs is sent by value; its signal mask is inherited, so there is no moment too early.
+    """
     main = sys.modules["__main__"]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _POSIX else set()
     sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if _POSIX:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 processes = ExecutorFactory("processes", ProcessesExecutor)

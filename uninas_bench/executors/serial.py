@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 
 from uninas_bench.executors.executor import ExecutorFactory, Failed, Item, Result
 
@@ -12,7 +12,7 @@ class SerialExecutor:
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
-    ) -> Iterator[tuple[Item, Result | Failed]]:
+    ) -> Generator[tuple[Item, Result | Failed], None, None]:
         """Yield every item with its result, in order."""
         for item in items:
             yield item, function(item)

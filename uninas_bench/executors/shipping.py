@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
 
 
-def ship(thing: Any) -> bytes:
+def ship(thing: Any, by_value: Sequence[ModuleType] = ()) -> bytes:
     """The bytes of a thing; `pickle.loads` in a fresh process of this installation gives it back.
 
-    What is defined in a notebook, in ``__main__`` or in a plugin file travels by value.
+    What is defined in a notebook or in ``__main__`` travels by value, and so does what is defined in the
+    modules ``by_value``: see `modules_by_value`.
     """
-    with _by_value():
+    for module in by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
         data: bytes = cloudpickle.dumps(thing)
+    finally:
+        for module in by_value:
+            cloudpickle.unregister_pickle_by_value(module)
     return data
 
 
-@contextmanager
-def _by_value() -> Iterator[None]:
-    modules = _not_importable()
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _not_importable() -> list[ModuleType]:
+def modules_by_value() -> list[ModuleType]:
     """The loaded modules whose package no finder knows, as those loaded from a file by its path."""
     already = cloudpickle.list_registry_pickle_by_value()
     found: dict[str, bool] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,25 @@ def _file_engine(path: Path, *, create: bool) -> sa.Engine:
         raise StoreError(f"{path}: is a folder; a store is a file, such as {path / 'scores.db'}")
     if not create and not path.exists():
         raise StoreError(f"{path}: no such store")
-    if create:
+    if create and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
     # The URI is absolute: a later change of the working directory must not move the store.
-    uri = f"{path.resolve().as_uri()}?mode={'rwc' if create else 'ro'}&uri=true"
-    return sa.create_engine("sqlite:///" + uri)
+    engine = sa.create_engine(f"sqlite:///{path.resolve().as_uri()}?{_mode(path, create=create)}&uri=true")
+    if not create:
+        sa.event.listen(engine, "connect", _forbid_writing)
+    return engine
+
+
+def _mode(path: Path, *, create: bool) -> str:
+    """How SQLite opens the file: a reader, too, keeps two small files beside it while it reads."""
+    if create or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return "mode=rwc" if create else "mode=rw"
+    # Without the log of a writer nothing can change underneath.
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+
+
+def _forbid_writing(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA query_only = ON")
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
@@ -107,7 +122,7 @@ def _prepare(engine: sa.Engine, name: str, *, create: bool) -> None:
 def _make_schema(engine: sa.Engine) -> None:
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
-            connection.connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[attr-defined]
+            connection.connection.execute("PRAGMA journal_mode = WAL")
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         schema.metadata.create_all(connection)
         if connection.execute(sa.select(schema.meta)).first() is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
     ForeignKey,
-    BigInteger,
     Integer,
     MetaData,
     Table,
