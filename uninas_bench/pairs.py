@@ -26,28 +26,55 @@ def dense_ranks(values: ArrayLike) -> Ints:
 def dominated(x: Ints, y: Ints) -> Ints:
     """For each point, how many others are strictly smaller in both coordinates: O(n log n).
 
-    Points are ordered by x; from the coarsest blocks of that order to the finest, every point in the
-    upper half of its block counts the points of the lower half that precede it by y.
+    Points get places by x. Blocks of 2, 4, ... consecutive places nest; from the widest to the narrowest,
+    each kept in the order of y, every point in the upper half of its block counts the points of the lower
+    half that precede it.
     """
     n = len(x)
+    index = np.arange(n)
     place = np.empty(n, dtype=np.int64)
     # Within tied x by falling y, and within tied y by falling place: ties of either kind never count.
-    place[np.lexsort((-y, x))] = np.arange(n)
-    ordered = np.lexsort((-place, y))
+    place[np.lexsort((-y, x))] = index
+    order = np.lexsort((-place, y))
     counts = np.zeros(n, dtype=np.int64)
     for bit in reversed(range(max(n - 1, 1).bit_length())):
-        block = place[ordered] >> (bit + 1)
-        upper = (place[ordered] >> bit) & 1
-        before = np.concatenate(([0], np.cumsum(1 - upper)))
-        first = np.searchsorted(block, block)
-        counts[ordered] += upper * (before[:-1] - before[first])
-        ordered = ordered[np.argsort((block << 1) | upper, kind="stable")]
+        places = place[order]
+        upper = (places >> bit) & 1
+        first = (places >> (bit + 1)) << (bit + 1)
+        lowers = np.concatenate(([0], np.cumsum(1 - upper)))
+        before = lowers[:-1] - lowers[first]
+        counts[order] += upper * before
+        halved = np.empty(n, dtype=np.int64)
+        halved[np.where(upper, index - before + (1 << bit), first + before)] = order
+        order = halved
     return counts
 
 
 def balance(x: Ints, y: Ints) -> Ints:
     """For each point, its concordant minus its discordant partners: the row sums of the sign matrix."""
-    return dominated(x, y) + dominated(-x, -y) - dominated(x, -y) - dominated(-x, y)
+    both_less = dominated(x, y)
+    less_tied, tied_less = _below_in_ties(x, y), _below_in_ties(y, x)
+    less_x, less_y, tied_x, tied_y = _below(x), _below(y), tied(x), tied(y)
+    both_tied = tied(dense_ranks(x * (int(y.max(initial=0)) + 1) + y))
+    less_more = less_x - both_less - less_tied
+    more_less = less_y - both_less - tied_less
+    more_tied = tied_y - both_tied - less_tied
+    both_more = len(x) - 1 - less_x - tied_x - more_less - more_tied
+    result: Ints = both_less + both_more - less_more - more_less
+    return result
+
+
+def _below(x: Ints) -> Ints:
+    """For each point, how many are smaller."""
+    result: Ints = np.searchsorted(np.sort(x), x)
+    return result
+
+
+def _below_in_ties(x: Ints, within: Ints) -> Ints:
+    """For each point, how many of those that tie with it in ``within`` are smaller in x."""
+    joint = within * (int(x.max(initial=0)) + 1) + x
+    result: Ints = _below(joint) - _below(within)
+    return result
 
 
 def tied(x: Ints) -> Ints:

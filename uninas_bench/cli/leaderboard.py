@@ -1,0 +1,137 @@
+"""`uninas-bench leaderboard`: rank proxies by rank correlation with measured accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from uninas_bench.cli import options
+from uninas_bench.version import __version__
+
+
+@click.command(name="leaderboard")
+@options.space_option
+@options.scale_option
+@options.task_option
+@options.ground_truth_option
+@options.proxies_option
+@options.sample_option
+@click.option(
+    "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,
+    help="Keep one architecture of each isomorphism class.",
+)  # fmt: skip
+@click.option(
+    "--chance", type=click.Choice(("include", "exclude")), default="include", show_default=True,
+    help="Architectures whose accuracy is at chance level.",
+)  # fmt: skip
+@click.option(
+    "--failed", type=click.Choice(("last", "exclude")), default="last", show_default=True,
+    help="Where an architecture ranks that a proxy failed on.",
+)  # fmt: skip
+@click.option(
+    "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
+    show_default=True, help="How 95% intervals are made; auto resamples up to 1,000 architectures.",
+)  # fmt: skip
+@click.option(
+    "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
+)
+@click.option(
+    "--top", "k", type=click.IntRange(min=1), default=10, show_default=True, metavar="K",
+    help="The cut of nDCG and regret.",
+)  # fmt: skip
+@click.option("--retry-failed", is_flag=True, help="Compute failed scores again.")
+@options.scoring_options
+@options.format_option
+@options.output_option
+def command(
+    *,
+    space: str | None,
+    scale: Mapping[str, str],
+    ground_truth: str | None,
+    proxies: tuple[str, ...] | None,
+    store: str | None,
+    plugins: tuple[Path, ...],
+    format_: str,
+    output: Path | None,
+    workers: int,
+    **settings: Any,
+) -> None:
+    """Rank proxies by how well they rank architectures.
+
+    Without options: every installed proxy on the embedded table. Scores that the store lacks are computed
+    and kept, so the second call answers at once. `params` and `flops` are on every board.
+    """
+    from rich.console import Console
+
+    from uninas_bench.cli.progress import scoring_progress
+    from uninas_bench.errors import UserError
+    from uninas_bench.leaderboard import build
+    from uninas_bench.store import default_store_url
+
+    console = Console(highlight=False)
+    # What is not the board itself must not end up in a file that another program reads.
+    talk = console if format_ == "table" and output is None else Console(stderr=True, highlight=False)
+    if scale and space is None:
+        raise UserError("--scale without --space: name the space too")
+    host = options.host_with(plugins)
+    location = store or default_store_url()
+    talk.print(_store_line(store, location), soft_wrap=True, markup=False)
+
+    def announce(subject: Mapping[Any, Any]) -> None:
+        from uninas_bench.report.sentences import subject_line
+
+        talk.print(subject_line(subject), soft_wrap=True, markup=False)
+        progress.begin(subject["n"], subject["proxies"], workers)
+
+    with scoring_progress(Console(stderr=True, highlight=False)) as progress:
+        frame = build(
+            options.chosen_space(host, space, scale) if space is not None and scale else space,
+            ground_truth=ground_truth,
+            proxies=proxies,
+            store=location,
+            host=host,
+            workers=workers,
+            announce=announce,
+            progress=progress.update,
+            **settings,
+        )
+    if format_ == "table" and output is None:
+        from uninas_bench.report.board import print_board
+
+        talk.print()
+        print_board(frame, console, (_saved_line(frame.attrs["cells"], progress.computed),))
+        return
+    options.deliver(_text(frame, format_), output)
+
+
+def _text(frame: Any, format_: str) -> str:
+    from uninas_bench.report.formats import render
+
+    if format_ != "table":
+        return render(frame, format_)
+    from io import StringIO
+
+    from rich.console import Console
+
+    from uninas_bench.report.board import print_board
+
+    file = StringIO()
+    print_board(frame, Console(file=file, highlight=False))
+    return file.getvalue()
+
+
+def _store_line(given: str | None, location: str) -> str:
+    if given is not None:
+        return f"uninas-bench {__version__} · store {given}"
+    return (
+        f"uninas-bench {__version__} · no store given: using {location} (set UNINAS_BENCH_STORE or --store)"
+    )
+
+
+def _saved_line(cells: int, computed: int) -> str:
+    if computed:
+        return f"saved: {computed:,} scores of {cells:,} · the same command shows them again at once"
+    return f"all {cells:,} scores came from the store"

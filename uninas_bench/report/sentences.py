@@ -1,0 +1,104 @@
+"""What stands above and below a board: n, seeds, table, ceiling, separability, failures, versions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from uninas_bench.report.cells import places, share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALPHA = 0.05
+"""Neighbours whose paired p is below this are called separable."""
+_SHOWN = 3
+
+
+def subject_line(attrs: Mapping[Any, Any]) -> str:
+    """Space, scale, task, ground truth and noise ceiling in one line."""
+    scale = attrs["scale"].replace(",", ", ")
+    table = attrs["ground_truth"]
+    return (
+        f"{attrs['space']} [{scale}] on {attrs['task']} · ground truth: {table['name']}, "
+        f"{table['architectures']:,} architectures{_seeds(table)}{_ceiling(attrs['noise_ceiling'])}"
+    )
+
+
+def foot_lines(frame: pd.DataFrame) -> list[str]:
+    """What a reader must know beside the numbers, one sentence a line."""
+    attrs = frame.attrs
+    lines = [_population(attrs), _separability(frame), _policy(frame), *_failures(attrs)]
+    return [line for line in lines if line]
+
+
+def versions_line(frame: pd.DataFrame) -> str:
+    """Of the package and of every proxy."""
+    proxies = ", ".join(f"{row.proxy} {row.version}" for row in frame.itertuples())
+    libraries = ", ".join(f"{name} {version}" for name, version in frame.attrs["versions"].items())
+    return f"{libraries}; proxies: {proxies}"
+
+
+def _seeds(table: Mapping[Any, Any]) -> str:
+    return f" x {table['seeds']} seeds" if table["seeds"] else ", mean over seeds"
+
+
+def _ceiling(ceiling: Mapping[Any, Any] | None) -> str:
+    if ceiling is None:
+        return ", noise ceiling unknown (no accuracies per seed)"
+    tau, low, high = (share(ceiling[name]) for name in ("corrected", "corrected_low", "corrected_high"))
+    return f", noise ceiling tau {tau} [{low}, {high}]"
+
+
+def _population(attrs: Mapping[Any, Any]) -> str:
+    parts = [f"n = {attrs['n']:,}", f"seed {attrs['seed']}"]
+    if attrs["sample"] is not None:
+        parts.append(f"sampled from {attrs['ground_truth']['architectures']:,}")
+    if attrs["dedup"] == "isomorphic":
+        parts.append("one of each isomorphism class")
+    if attrs["chance"] == "exclude":
+        parts.append("chance-level architectures left out")
+    return " · ".join(parts)
+
+
+def _separability(frame: pd.DataFrame) -> str:
+    intervals = frame.attrs["intervals"]
+    method = {
+        "bootstrap": f"percentile bootstrap, {intervals['resamples'] or 0:,} resamples",
+        "asymptotic": "asymptotic (influence of each architecture)",
+        "none": "",
+    }[intervals["method"]]
+    if not method:
+        return ""
+    names = [
+        name if place == "·" else place for place, name in zip(places(frame), frame["proxy"], strict=True)
+    ]
+    joined = [
+        (f"{first}-{second}", float(p))
+        for (first, second), p in zip(pairwise(names), frame["p_next"].iloc[:-1], strict=True)
+        if not math.isnan(p)
+    ]
+    close = [f"{pair} (p = {share(p, 2)})" for pair, p in joined if p >= ALPHA]
+    if not joined:
+        return f"intervals: {method}"
+    if not close:
+        return f"intervals: {method} · paired: every row separable from the next (p < {share(ALPHA, 2)})"
+    rest = "" if len(close) == len(joined) else f", the other neighbours separable (p < {share(ALPHA, 2)})"
+    return f"intervals: {method} · paired: not separable {', '.join(close)}{rest}"
+
+
+def _policy(frame: pd.DataFrame) -> str:
+    if frame.attrs["failed"] == "last":
+        return "failed architectures rank last"
+    return "failed architectures left out, proxy by proxy"
+
+
+def _failures(attrs: Mapping[Any, Any]) -> list[str]:
+    lines = []
+    for proxy, reasons in attrs["failures"].items():
+        shown = ", ".join(f"{count} {reason}" for reason, count in list(reasons.items())[:_SHOWN])
+        more = f", {len(reasons) - _SHOWN} more reasons" if len(reasons) > _SHOWN else ""
+        lines.append(f"{proxy} failed: {shown}{more}")
+    return lines
