@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from uninas_bench.errors import StoreError
 from uninas_bench.store import schema
@@ -15,7 +16,7 @@ from uninas_bench.store import schema
 
 def open_database(location: str | Path | None, *, create: bool) -> sa.Engine:
     """An engine on a database that has the schema of this version; see `open_store`."""
-    name = "the store in memory" if location is None else str(location)
+    name = _shown(location)
     try:
         engine = _engine(location, create=create)
         try:
@@ -40,6 +41,16 @@ def reason(error: Exception) -> str:
     """The first line of what the database or the operating system says."""
     text = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
     return text.strip().partition("\n")[0]
+
+
+def _shown(location: str | Path | None) -> str:
+    """The location for a message, without a password."""
+    if isinstance(location, str) and "://" in location:
+        try:
+            return sa.make_url(location).render_as_string(hide_password=True)
+        except sa.exc.ArgumentError:
+            return location
+    return "the store in memory" if location is None else str(location)
 
 
 def _engine(location: str | Path | None, *, create: bool) -> sa.Engine:
@@ -68,7 +79,12 @@ def _file_engine(path: Path, *, create: bool) -> sa.Engine:
     if create and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
     # The URI is absolute: a later change of the working directory must not move the store.
-    engine = sa.create_engine(f"sqlite:///{path.resolve().as_uri()}?{_mode(path, create=create)}&uri=true")
+    uri = f"{path.resolve().as_uri()}?{_mode(path, create=create)}"
+    engine = sa.create_engine(
+        "sqlite://",
+        poolclass=QueuePool,
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+    )
     if not create:
         sa.event.listen(engine, "connect", _forbid_writing)
     return engine
