@@ -15,20 +15,17 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from uninas_bench import pairs
 from uninas_bench.errors import UserError
 from uninas_bench.pairs import Floats, Ints
+from uninas_bench.resampling import resample, resampled_rho, resampled_tau
 
 Failed = Literal["last", "exclude"]
 Method = Literal["auto", "bootstrap", "asymptotic", "none"]
 BOOTSTRAP_UP_TO = 1000
 """``auto`` resamples up to this n: beyond it the sign matrices cost more than a second per proxy."""
-
-
-_ROWS = 512
-"""Rows of the sign matrix held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,78 +134,21 @@ def rank_correlations(
     if method == "bootstrap":
         draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / max(n, 1)), size=resamples)
         weights = np.ascontiguousarray(draws.T, dtype=np.float32)
+        truths = resample(y, weights)
     for row, (x, mask) in enumerate(zip(ranks, masks, strict=True)):
         balances = pairs.balance(x[mask], y[mask])
         tau[row] = pairs.kendall_tau_b(x[mask], y[mask], balances)
         rho[row] = pairs.linear_correlation(pairs.mid_ranks(x[mask]), pairs.mid_ranks(y[mask]))
         if method == "bootstrap":
-            kept = weights if mask.all() else weights * mask[:, None]
-            tau_draws[row] = _resampled_tau(x, y, kept)
-            rho_draws[row] = _resampled_rho(x, y, kept)
+            kept = truths if mask.all() else resample(y, weights * mask[:, None])
+            found = resample(x, kept.weights)
+            tau_draws[row] = resampled_tau(found, kept)
+            rho_draws[row] = resampled_rho(found, kept)
         elif method == "asymptotic" and not math.isnan(tau[row]):
             tau_draws[row, mask] = tau_influence(x[mask], y[mask], balances) / mask.sum()
             rho_draws[row, mask] = rho_influence(x[mask], y[mask]) / mask.sum()
     count = np.array([int(mask.sum()) for mask in masks], dtype=np.int64)
     return RankCorrelations(tau, rho, count, method, level, tau_draws, rho_draws)
-
-
-def _resampled_tau(x: Ints, y: Ints, weights: NDArray[np.float32]) -> Floats:
-    """Tau-b of every resample, exactly, an architecture drawn twice tying with itself.
-
-    With multiplicities w and S_ij = sign(x_i - x_j) sign(y_i - y_j), the concordant minus the discordant
-    pairs are w' S w / 2, and the pairs untied in x are (N^2 - sum of squared tie-group weights) / 2: one
-    matrix product serves all resamples. Its entries are integers of at most N, so float32 holds them.
-
-    Args:
-        x: (n,) ranks.
-        y: (n,) ranks.
-        weights: (n, resamples) multiplicities, N in each column.
-    """
-    concordance = np.zeros(weights.shape[1])
-    for start in range(0, len(x), _ROWS):
-        rows = slice(start, start + _ROWS)
-        signs = np.sign(x[rows, None] - x) * np.sign(y[rows, None] - y)
-        partners = signs.astype(np.float32) @ weights
-        concordance += np.einsum("ij,ij->j", weights[rows], partners, dtype=np.float64)
-    total = weights.sum(axis=0, dtype=np.float64) ** 2
-    untied = (total - _tie_squares(x, weights)) * (total - _tie_squares(y, weights))
-    return _quotient(concordance, untied)
-
-
-def _quotient(numerator: Floats, squared: Floats) -> Floats:
-    """``numerator / sqrt(squared)``; NaN where a resample left a column constant."""
-    defined = squared > 0
-    result: Floats = np.where(defined, numerator / np.sqrt(np.where(defined, squared, 1.0)), np.nan)
-    return result
-
-
-def _groups(x: Ints, weights: NDArray[np.float32]) -> tuple[Ints, Floats]:
-    """The tie group of every architecture, and the weight of every group in every resample."""
-    order = np.argsort(x, kind="stable")
-    starts = np.flatnonzero(np.diff(x[order], prepend=x[order[0]] - 1))
-    group = np.unique(x, return_inverse=True)[1]
-    return group, np.add.reduceat(weights[order], starts, axis=0).astype(np.float64)
-
-
-def _tie_squares(x: Ints, weights: NDArray[np.float32]) -> Floats:
-    sums = _groups(x, weights)[1]
-    result: Floats = np.einsum("gj,gj->j", sums, sums)
-    return result
-
-
-def _resampled_rho(x: Ints, y: Ints, weights: NDArray[np.float32]) -> Floats:
-    """Spearman's rho of every resample: the weighted Pearson correlation of weighted mid-ranks."""
-    total = weights.sum(axis=0, dtype=np.float64)
-    centred = []
-    for column in (x, y):
-        group, sums = _groups(column, weights)
-        ranks = np.cumsum(sums, axis=0) - sums / 2
-        # The weighted mean of mid-ranks, ties or not, is half the total.
-        centred.append((ranks - total / 2)[group])
-    a, b = centred
-    weighted = a * weights
-    spread = np.einsum("ij,ij->j", weighted, a) * np.einsum("ij,ij,ij->j", weights, b, b)
-    return _quotient(np.einsum("ij,ij->j", weighted, b), spread)
 
 
 def tau_influence(x: Ints, y: Ints, balances: Ints) -> Floats:
