@@ -10,7 +10,9 @@ from uninas_bench.errors import PluginError
 from uninas_bench.proxy import Need, Proxy, Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_SPACE_METHODS = ("scaled", "enumerate", "sample", "mutate", "parse", "canonical", "costs", "build", "blocks")
+_SPACE_METHODS = (
+    "scaled", "enumerate", "sample", "mutate", "parse", "spellings", "canonical", "costs", "build", "blocks",
+)  # fmt: skip
 
 
 def check(hook: str, thing: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from uninas_bench.cli.options import (
     stored_scores,
     task_option,
 )
+from uninas_bench.errors import UserError
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from uninas_bench.space import SearchSpace
     from uninas_bench.store.contract import ScoreStore
 
+_log = logging.getLogger(__name__)
 _CONVENTIONS = {"macs": "multiply-accumulates"}
 
 
@@ -78,10 +81,8 @@ def show(
 
 
 def _spellings(space: SearchSpace, point: Architecture) -> dict[str, str]:
-    """What `parse` accepts besides the string; a space need not say it."""
-    spell = getattr(space, "spellings", None)
-    spellings = dict(spell(point)) if spell is not None else {}
-    return {form: text for form, text in spellings.items() if text != point.encoding}
+    """What `parse` accepts besides the string."""
+    return {form: text for form, text in space.spellings(point).items() if text != point.encoding}
 
 
 def _canonical_class(space: SearchSpace, point: Architecture) -> dict[str, Any]:
@@ -113,8 +114,14 @@ def _costs(space: SearchSpace, point: Architecture, tasks: Sequence[Task]) -> li
 def _accuracies(
     host: Host, point: Architecture, task: Task | None, scale: str | None
 ) -> Iterator[dict[str, Any]]:
-    for entry in host.ground_truths.values():
-        info = entry.info()
+    from uninas_bench.ground_truth.catalogue import all_entries
+
+    for entry in all_entries(host).values():
+        try:
+            info = entry.info()
+        except UserError as error:
+            _log.warning("%s", error)
+            continue
         if info.space != point.space or scale not in {None, info.scale}:
             continue
         if task is not None and info.task != task.name:
