@@ -103,6 +103,8 @@ def build(
         host = default_host()
     if k < 1:
         raise UserError(f"k={k}: expected at least 1")
+    if isinstance(space, str):
+        host.space(space)  # A misspelt space must not end in the search for its table.
     table = _table(host, space, task, ground_truth)
     found = _space(host, table, space)
     found_task = find_task(table.info.task)
