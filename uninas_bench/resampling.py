@@ -20,29 +20,38 @@ class Resampled:
     Attributes:
         values: (n,) ranks.
         weights: (n, r) how often each row was drawn; integers.
-        ranks: (n, r) mid-ranks within each resample, centred.
-        tied: (r,) sum of the squared weights of the groups of equal values, a row drawn twice among them.
+        member: (n,) the group of equal values that a row is in, groups ascending.
+        sums: (groups, r) the weight of every group.
     """
 
     values: Ints
     weights: NDArray[np.float32]
-    ranks: Floats
-    tied: Floats
+    member: Ints
+    sums: Floats
+
+    def tied(self) -> Floats:
+        """(r,): the sum of the squared weights of the groups, a row drawn twice being a group too."""
+        result: Floats = np.einsum("gj,gj->j", self.sums, self.sums)
+        return result
+
+    def ranks(self) -> Floats:
+        """(n, r): mid-ranks within each resample, less half the total: their mean is 0, ties or not."""
+        ranks = np.cumsum(self.sums, axis=0)
+        total = ranks[-1] / 2
+        ranks -= self.sums / 2
+        ranks -= total
+        result: Floats = ranks[self.member]
+        return result
 
 
 def resample(values: Ints, weights: NDArray[np.float32]) -> Resampled:
-    """Ranks and ties of a column in every resample."""
+    """A column and its groups of equal values in every resample."""
     order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=values[order[:1]] - 1))
-    groups = weights[order]
-    if len(starts) < len(values):
-        groups = np.add.reduceat(groups, starts, axis=0)
-    sums = groups.astype(np.float64)
-    ranks = np.cumsum(sums, axis=0) - sums / 2
-    # The weighted mean of mid-ranks, ties or not, is half the total.
-    ranks -= weights.sum(axis=0, dtype=np.float64) / 2
-    member = np.unique(values, return_inverse=True)[1]
-    return Resampled(values, weights, ranks[member], np.einsum("gj,gj->j", sums, sums))
+    last = np.flatnonzero(np.diff(values[order], append=values[order[-1:]] + 1))
+    # Differences of a running sum: several times faster than `np.add.reduceat`, and exact for integers.
+    running = np.cumsum(weights[order], axis=0, dtype=np.float64)
+    sums = np.diff(running[last], axis=0, prepend=0)
+    return Resampled(values, weights, np.unique(values, return_inverse=True)[1], sums)
 
 
 def resampled_tau(x: Resampled, y: Resampled) -> Floats:
@@ -60,14 +69,15 @@ def resampled_tau(x: Resampled, y: Resampled) -> Floats:
         partners = signs.astype(np.float32) @ weights
         concordance += np.einsum("ij,ij->j", weights[rows], partners, dtype=np.float64)
     total = weights.sum(axis=0, dtype=np.float64) ** 2
-    return _quotient(concordance, (total - x.tied) * (total - y.tied))
+    return _quotient(concordance, (total - x.tied()) * (total - y.tied()))
 
 
 def resampled_rho(x: Resampled, y: Resampled) -> Floats:
     """(r,): Spearman's rho, the weighted Pearson correlation of the mid-ranks."""
-    left, right = x.ranks * x.weights, y.ranks * y.weights
-    spread = np.einsum("ij,ij->j", left, x.ranks) * np.einsum("ij,ij->j", right, y.ranks)
-    return _quotient(np.einsum("ij,ij->j", left, y.ranks), spread)
+    left, right = x.ranks(), y.ranks()
+    weighted = left * x.weights
+    spread = np.einsum("ij,ij->j", weighted, left) * np.einsum("ij,ij,ij->j", right, right, y.weights)
+    return _quotient(np.einsum("ij,ij->j", weighted, right), spread)
 
 
 def _quotient(numerator: Floats, squared: Floats) -> Floats:

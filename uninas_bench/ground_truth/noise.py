@@ -12,6 +12,7 @@ import numpy as np
 
 from uninas_bench.ground_truth.table import MEAN, GroundTruth
 from uninas_bench.pairs import dense_ranks, kendall_tau_b
+from uninas_bench.resampling import resample, resampled_tau
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -170,29 +171,15 @@ def _interval(
     part = rng.permutation(total)[:size]
     step = max(1, len(halves) // _RESAMPLED_SPLITS)
     weights = rng.multinomial(size, np.full(size, 1 / size), size=_RESAMPLES).astype(np.float32)
-    weights = np.concatenate([np.ones((1, size), np.float32), weights])
+    weights = np.ascontiguousarray(np.concatenate([np.ones((1, size), np.float32), weights]).T)
     taus = np.mean(
-        [_weighted_tau(left[part], right[part], weights) for left, right in halves[::step]], axis=0
+        [
+            resampled_tau(*(resample(dense_ranks(half[part]), weights) for half in pair))
+            for pair in halves[::step]
+        ],
+        axis=0,
     )
     deviations = (taus[1:] - taus[0]) * math.sqrt(size / total)
     tail = (1 - _LEVEL) / 2
     low, high = np.nanquantile(deviations, [tail, 1 - tail])
     return max(-1.0, center + float(low)), min(1.0, center + float(high))
-
-
-def _weighted_tau(
-    left: NDArray[np.float64], right: NDArray[np.float64], weights: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Tau-b under each row of ``weights`` (resamples, architectures), by all pairs."""
-    first = np.sign(left[:, None] - left).astype(np.float32)
-    second = np.sign(right[:, None] - right).astype(np.float32)
-
-    def pairs(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.einsum("ri,ri->r", weights @ matrix, weights, dtype=np.float64)
-        return sums
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        taus: NDArray[np.float64] = pairs(first * second) / np.sqrt(
-            pairs(np.abs(first)) * pairs(np.abs(second))
-        )
-    return taus
