@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from uninas_bench.cells import Configuration, Outcome, Status
 from uninas_bench.store import schema
@@ -161,8 +160,14 @@ class DatabaseStore:
         return self._engine.execution_options(writes=True).begin()
 
     def _insert(self, table: sa.Table) -> Any:
-        dialect: Any = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table)
+        # Importing the PostgreSQL dialect takes as long as half of SQLAlchemy; readers never need it.
+        if self._engine.dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert
+
+            return insert(table)
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table)
 
     def _configuration_id(self, connection: sa.Connection, configuration: Configuration) -> int | None:
         known = self._configurations.get(configuration)
