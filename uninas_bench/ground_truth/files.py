@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -78,6 +79,7 @@ def read_table(path: Path) -> GroundTruth:
     Raises:
         InvalidFile: the file is missing, damaged, or no ground-truth table.
     """
+    import numpy as np
     import pandas as pd
 
     try:
@@ -90,21 +92,31 @@ def read_table(path: Path) -> GroundTruth:
     first, _, body = data.partition(b"\n")
     info = _info(path, first)
     try:
-        rows = pd.read_csv(
-            io.BytesIO(body),
-            dtype={"architecture": str, "seed": str, "count": int, "accuracy": float, "loss": float},
-            keep_default_na=False,
-            na_values={"loss": [""], "accuracy": [""]},
-            float_precision="round_trip",
+        reader = csv.reader(io.StringIO(body.decode(), newline=""))
+        header = tuple(next(reader, ()))
+        if header != COLUMNS:
+            raise InvalidFile(
+                f"{path}: damaged ground-truth table: columns {', '.join(header)}; expected {', '.join(COLUMNS)}"
+            )
+        values = list(reader)
+        for line, row in enumerate(values, start=3):
+            if len(row) != len(COLUMNS):
+                raise ValueError(f"line {line} has {len(row)} values, not {len(COLUMNS)}")
+        columns = dict(
+            zip(COLUMNS, zip(*values, strict=True) if values else [()] * len(COLUMNS), strict=True)
         )
-    except (ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidFile(f"{path}: damaged ground-truth table: {reason}") from None
-    if tuple(rows.columns) != COLUMNS:
-        found = ", ".join(map(str, rows.columns))
-        raise InvalidFile(
-            f"{path}: damaged ground-truth table: columns {found}; expected {', '.join(COLUMNS)}"
+        # Python's float is exact for the digits written; pandas's reader is not in every version.
+        rows = pd.DataFrame(
+            {
+                "architecture": columns["architecture"],
+                "seed": columns["seed"],
+                "count": np.array(columns["count"], dtype=np.int64),
+                "accuracy": np.array(columns["accuracy"], dtype=np.float64),
+                "loss": np.array([text or "nan" for text in columns["loss"]], dtype=np.float64),
+            }
         )
+    except (ValueError, OverflowError, csv.Error) as error:
+        raise InvalidFile(f"{path}: damaged ground-truth table: {' '.join(str(error).split())}") from None
     try:
         return GroundTruth(info, rows)
     except UserError as error:

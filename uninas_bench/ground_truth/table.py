@@ -44,7 +44,7 @@ class GroundTruth:
             unknown).
 
     Raises:
-        UserError: a column is missing, an accuracy is not in 0..100, a row occurs twice, or an architecture
+        UserError: there is no row, a column is missing, an accuracy is not in 0..100, a row occurs twice, or an architecture
             has a mean beside single seeds.
     """
 
@@ -159,6 +159,8 @@ def _checked(name: str, rows: pd.DataFrame) -> pd.DataFrame:
         .astype({"architecture": str, "seed": str, "count": "int64", "accuracy": float, "loss": float})
         .reset_index(drop=True)
     )
+    if checked.empty:
+        raise UserError(f"ground truth {name}: it has no row")
     accuracy = checked["accuracy"]
     outside = checked.index[~accuracy.between(0, 100)]
     if len(outside):
