@@ -165,7 +165,7 @@ def score_network(
         UserError: a mistake in the arguments.
         Exception: whatever a proxy raises, `NotApplicable` excepted, which gives NaN.
     """
-    from uninas_bench.isolation import isolated, single_thread
+    from uninas_bench.isolation import isolated
     from uninas_bench.subject import NetworkSubject
 
     if host is None:
@@ -181,7 +181,7 @@ def score_network(
         if not proxy.components:
             continue
         subject = NetworkSubject(network, batches, proxy.settings, init=init, seed=seed, features=features)
-        with single_thread(), isolated(seed):
+        with isolated(seed):
             try:
                 scores[proxy.name] = dict(proxy.evaluate(subject))
             except NotApplicable:

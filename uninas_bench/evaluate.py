@@ -74,11 +74,8 @@ class Evaluator:
         Raises:
             UserError: a mistake of the user's, which further cells would only repeat.
         """
-        from uninas_bench.isolation import single_thread
-
-        with single_thread():
-            bare: dict[int, float | None] = {}
-            return [self._cell(unit.encoding, job, bare) for job in unit.jobs]
+        bare: dict[int, float | None] = {}
+        return [self._cell(unit.encoding, job, bare) for job in unit.jobs]
 
     def _cell(self, encoding: str, job: int, bare: dict[int, float | None]) -> Outcome:
         from uninas_bench.isolation import isolated

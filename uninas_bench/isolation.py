@@ -14,31 +14,23 @@ from uninas_bench.seeds import derive_seed
 
 
 @contextmanager
-def single_thread() -> Iterator[None]:
-    """One thread for torch and for the BLAS libraries that are loaded, as many as before afterwards.
+def isolated(seed: int) -> Iterator[None]:
+    """Run on one thread, with every global generator seeded, gradients on and float32 as default type.
 
-    Sums split over threads round differently, so the number of threads would show in the values.
+    One thread, because sums that are split over threads round differently. Seeded, because networks with
+    dropout and libraries draw from the global generators: such draws become a property of the cell. All
+    of it is as before afterwards, whatever was done inside.
     """
-    threads = torch.get_num_threads()
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    python = random.getstate()
+    legacy = np.random.get_state()  # noqa: NPY002  (the global generator is what must not change)
     torch.set_num_threads(1)
     try:
-        with ThreadpoolController().limit(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def isolated(seed: int) -> Iterator[None]:
-    """Seed every global generator for the time being, with gradients on and float32 as default type.
-
-    Networks with dropout and libraries draw from the global generators; seeding them makes such draws
-    a property of the cell. Generators, gradient mode and default type are as before afterwards.
-    """
-    python, dtype = random.getstate(), torch.get_default_dtype()
-    legacy = np.random.get_state()  # noqa: NPY002  (the global generator is what must not change)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with (
+            ThreadpoolController().limit(limits=1),
+            torch.random.fork_rng(devices=[]),
+            torch.enable_grad(),
+        ):
             torch.manual_seed(derive_seed(seed, "global"))
             random.seed(derive_seed(seed, "python"))
             np.random.seed(derive_seed(seed, "numpy") % 2**32)  # noqa: NPY002
@@ -48,3 +40,4 @@ def isolated(seed: int) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(legacy)  # noqa: NPY002
         torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)

@@ -95,7 +95,7 @@ def spread(subject: Subject) -> float:
     network = subject.network()
     network(subject.batch(0)[0]).logsumexp(1).sum().backward()
     gradient = sum(p.grad.double().norm() for p in network.parameters() if p.grad is not None)
-    return float(gradient + subject.features(subject.batch(1)[0])[-1].double().std())
+    return float(gradient + subject.features(subject.batch(1)[0])[-1].detach().double().std())
 
 
 @simple_proxy("global_noise", version=1, batch=2)
