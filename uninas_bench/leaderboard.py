@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from uninas_bench.architecture import Architecture
 from uninas_bench.errors import UserError
 from uninas_bench.tasks import find_task
 
@@ -110,7 +111,9 @@ def build(
     found_task = find_task(table.info.task)
     chosen = _proxies(host, proxies, settings or {})
     accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
-    architectures = [found.parse(str(encoding)) for encoding in accuracies.index]
+    architectures = [Architecture(found.name, str(encoding)) for encoding in accuracies.index]
+    # Before anything is computed: it also finds encodings that are not of the space.
+    costs = {point.encoding: found.costs(point, found_task) for point in architectures}
     subject: dict[Hashable | None, Any] = {
         **_subject(table, found, found_task, accuracies.index),
         "n": len(accuracies),
@@ -138,7 +141,6 @@ def build(
         host=host,
         retry_failed=retry_failed,
     )
-    costs = {point.encoding: found.costs(point, found_task) for point in architectures}
     columns = [score_column(scores, proxy) for proxy in chosen]
     columns += [cost_column(name, costs) for name in BASELINES if name not in {c.proxy for c in columns}]
     frame, correlations = ranked(

@@ -52,10 +52,15 @@ def dominated(x: Ints, y: Ints) -> Ints:
 
 def balance(x: Ints, y: Ints) -> Ints:
     """For each point, its concordant minus its discordant partners: the row sums of the sign matrix."""
+    x, y = dense_ranks(x), dense_ranks(y)
+    # Numbers that order by one column and, within its ties, by the other.
+    x_then_y, y_then_x = x * (len(y) + 1) + y, y * (len(x) + 1) + x
+    less_x, tied_x = _below_and_tied(x)
+    less_y, tied_y = _below_and_tied(y)
+    less_x_or_tied, both_tied = _below_and_tied(x_then_y)
+    less_y_or_tied, _ = _below_and_tied(y_then_x)
+    tied_less, less_tied = less_x_or_tied - less_x, less_y_or_tied - less_y
     both_less = dominated(x, y)
-    less_tied, tied_less = _below_in_ties(x, y), _below_in_ties(y, x)
-    less_x, less_y, tied_x, tied_y = _below(x), _below(y), tied(x), tied(y)
-    both_tied = tied(dense_ranks(x * (int(y.max(initial=0)) + 1) + y))
     less_more = less_x - both_less - less_tied
     more_less = less_y - both_less - tied_less
     more_tied = tied_y - both_tied - less_tied
@@ -64,23 +69,20 @@ def balance(x: Ints, y: Ints) -> Ints:
     return result
 
 
-def _below(x: Ints) -> Ints:
-    """For each point, how many are smaller."""
-    result: Ints = np.searchsorted(np.sort(x), x)
-    return result
-
-
-def _below_in_ties(x: Ints, within: Ints) -> Ints:
-    """For each point, how many of those that tie with it in ``within`` are smaller in x."""
-    joint = within * (int(x.max(initial=0)) + 1) + x
-    result: Ints = _below(joint) - _below(within)
-    return result
-
-
 def tied(x: Ints) -> Ints:
     """For each point, how many others share its value."""
-    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
-    return counts[inverse] - 1
+    return _below_and_tied(x)[1]
+
+
+def _below_and_tied(x: Ints) -> tuple[Ints, Ints]:
+    """For each point, how many others are smaller, and how many are equal."""
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    sizes = np.diff(starts, append=len(x))
+    below, ties = np.empty_like(x), np.empty_like(x)
+    below[order], ties[order] = np.repeat(starts, sizes), np.repeat(sizes - 1, sizes)
+    return below, ties
 
 
 def kendall_tau_b(x: Ints, y: Ints, balances: Ints | None = None) -> float:

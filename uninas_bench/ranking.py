@@ -56,9 +56,10 @@ def ranked(
         np.asarray(column.scores.reindex(accuracies.index), dtype=np.float64) for column in columns
     ]
     held = {
-        name: np.array([getattr(costs[encoding], name) for encoding in accuracies.index], dtype=np.float64)
+        name: pairs.dense_ranks([getattr(costs[encoding], name) for encoding in accuracies.index])
         for name in ("params", "flops")
     }
+    held_tau = {name: pairs.kendall_tau_b(pairs.dense_ranks(truth), z) for name, z in held.items()}
     found = rank_correlations(scores, truth, failed=failed, method=method, resamples=resamples, seed=seed)
     tau_low, tau_high = found.tau_interval()
     rho_low, rho_high = found.rho_interval()
@@ -68,10 +69,11 @@ def ranked(
         x, y = pairs.dense_ranks(score[kept]), pairs.dense_ranks(truth[kept])
         finite = np.isfinite(score)
         given = {}
-        for name, values in held.items():
-            z = pairs.dense_ranks(values[kept])
-            with_given = pairs.kendall_tau_b(x, z), pairs.kendall_tau_b(y, z)
-            given[name] = correlation.partial(float(found.tau[i]), *with_given)
+        for name, z in held.items():
+            with_truth = held_tau[name] if kept.all() else pairs.kendall_tau_b(y, z[kept])
+            given[name] = correlation.partial(
+                float(found.tau[i]), pairs.kendall_tau_b(x, z[kept]), with_truth
+            )
         rows.append(
             {
                 "proxy": column.proxy,
