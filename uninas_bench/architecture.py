@@ -1,4 +1,4 @@
-"""The three values that travel through the harness: an architecture, a task, and what an architecture costs."""
+"""The three values that travel through the harness: an architecture, a task, and the costs of the former."""
 
 from __future__ import annotations
 

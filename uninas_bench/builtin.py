@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def uninas_bench_spaces() -> Iterable[SearchSpace]:
+    """The two benchmark spaces, at the scale of their tables."""
     from uninas_bench.spaces.nasbench201 import NasBench201
     from uninas_bench.spaces.nats_size import NatsSize
 
@@ -24,6 +25,7 @@ def uninas_bench_spaces() -> Iterable[SearchSpace]:
 
 @hookimpl
 def uninas_bench_data() -> Iterable[ImageSource]:
+    """The images that come with a dependency."""
     from uninas_bench.data.catalogue import image_sources
 
     return image_sources()
@@ -31,6 +33,7 @@ def uninas_bench_data() -> Iterable[ImageSource]:
 
 @hookimpl
 def uninas_bench_ground_truth() -> Iterable[GroundTruthEntry]:
+    """The shipped tables and the imported ones."""
     from uninas_bench.ground_truth.catalogue import ground_truth_entries
 
     return ground_truth_entries()
@@ -38,6 +41,7 @@ def uninas_bench_ground_truth() -> Iterable[GroundTruthEntry]:
 
 @hookimpl
 def uninas_bench_executors() -> Iterable[ExecutorFactory]:
+    """This process, or processes of one thread each."""
     from uninas_bench.executors.processes import processes
     from uninas_bench.executors.serial import serial
 

@@ -1,4 +1,4 @@
-"""The errors a user can cause or meet: one line each, naming what is wrong, where, and what would be right."""
+"""The errors a user can cause or meet: one line each, with what is wrong, where, and what is right."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PluginError(UserError):
     """A plugin that could not be loaded or broke a hook's contract."""
 
 
-class NotApplicable(Exception):  # noqa: N818  (a statement of a proxy, not a fault)
+class NotApplicable(Exception):
     """Raised by a proxy's ``evaluate`` where it has no meaning, e.g. no path from input to output.
 
     The cell is stored with the status ``not-applicable`` and this message; the run goes on.

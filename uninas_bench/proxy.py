@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from uninas_bench.errors import UnknownName, UserError
 
@@ -42,6 +42,10 @@ class Settings:
         return ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
 
 
+AnySettings: TypeAlias = Settings
+"""Inside `Proxy`, the name `Settings` is the class attribute."""
+
+
 class Proxy:
     """Anything that scores architectures without training them fully. Of a score, higher is better.
 
@@ -59,9 +63,9 @@ class Proxy:
     """Other proxies whose stored components `aggregate` also sees, as columns ``proxy.component``."""
     reference: str = ""
     """The paper, in one line."""
-    Settings: ClassVar[type[Settings]] = Settings
+    Settings: ClassVar[type[AnySettings]] = Settings
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: AnySettings | None = None) -> None:
         self.settings = settings if settings is not None else self.Settings()
         if not self.components and not self.requires:
             self.components = (self.name,)
@@ -77,7 +81,7 @@ class Proxy:
             return self
         return self._with(read_settings(self.name, self.settings, overrides))
 
-    def _with(self, settings: Settings) -> Self:
+    def _with(self, settings: AnySettings) -> Self:
         return type(self)(settings)
 
     def evaluate(self, subject: Subject) -> Mapping[str, float]:

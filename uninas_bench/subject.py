@@ -109,9 +109,11 @@ class CellSubject(Subject):
 
     @property
     def costs(self) -> Costs:
+        """The space's closed form."""
         return self.space.costs(self.architecture, self.task)
 
     def network(self) -> nn.Module:
+        """A network of the space; the same one whenever it is asked for."""
         import torch
 
         from uninas_bench.initialisation import kaiming_
@@ -124,12 +126,14 @@ class CellSubject(Subject):
         return network.to(self.device).train()
 
     def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
+        """What `draw_batch` draws for the run, on this subject's device."""
         images, labels = draw_batch(
             self.task, self.settings.source, self.settings.batch, self.run_seed, index, self.images
         )
         return images.to(self.device), labels.to(self.device)
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
+        """The blocks that the space names."""
         return self.space.blocks(network)
 
 
@@ -161,11 +165,13 @@ class NetworkSubject(Subject):
 
     @property
     def costs(self) -> Costs:
+        """Counted during a forward pass of one image."""
         from uninas_bench.features import measured_costs
 
         return measured_costs(self.module, self.batches[0][0])
 
     def network(self) -> nn.Module:
+        """A copy of the caller's module, in train mode, every parameter with a gradient."""
         from uninas_bench.initialisation import kaiming_
 
         network = copy.deepcopy(self.module)
@@ -175,17 +181,20 @@ class NetworkSubject(Subject):
         return network.train()
 
     def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
+        """The caller's batch number ``index``; raises `UserError` where there are fewer."""
         if index >= len(self.batches):
             raise UserError(f"{index + 1} batches are needed, {len(self.batches)} were given")
         return self.batches[index]
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
+        """The modules that the caller named, else the entries of the longest module list."""
         from uninas_bench.features import find_blocks
 
         names = None if callable(self.taps) else self.taps
         return find_blocks(network, names)
 
     def features(self, images: Tensor, network: nn.Module | None = None) -> list[Tensor]:
+        """What the caller's own function gives, where there is one."""
         if callable(self.taps):
             return list(self.taps(self.network() if network is None else network, images))
         return super().features(images, network)

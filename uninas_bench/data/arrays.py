@@ -17,7 +17,7 @@ from uninas_bench.errors import InvalidFile, UserError
 
 @dataclass(frozen=True, slots=True)
 class NpzSource:
-    """A data set in a .npz file: images (N, H, W, 3) uint8, labels (N,) integers, statistics computed from it."""
+    """A .npz file: images (N, H, W, 3) uint8, labels (N,) integers; statistics are computed from it."""
 
     name: str
     path: Path
@@ -59,7 +59,8 @@ def _load(path: Path, split: Split, resolution: int) -> ImageSet:
     if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
         raise InvalidFile(f"{path}: {split}_x is {pixels.dtype}{pixels.shape}, expected uint8 (N, H, W, 3)")
     if labels.shape != pixels.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise InvalidFile(f"{path}: {split}_y is {labels.dtype}{labels.shape}, expected {len(pixels)} integers")
+        found = f"{labels.dtype}{labels.shape}"
+        raise InvalidFile(f"{path}: {split}_y is {found}, expected {len(pixels)} integers")
     return image_set(shrink(pixels, resolution, str(path)), labels)
 
 
@@ -76,7 +77,8 @@ def shrink(pixels: NDArray[np.uint8], resolution: int, where: str) -> NDArray[np
     if factor == 1:
         return pixels
     squares = pixels.reshape(n, resolution, factor, resolution, factor, channels)
-    return np.rint(squares.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
+    means: NDArray[np.float32] = squares.mean(axis=(2, 4), dtype=np.float32)
+    return np.rint(means).astype(np.uint8)
 
 
 def image_set(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> ImageSet:

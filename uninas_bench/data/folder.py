@@ -64,7 +64,8 @@ def _load(root: Path, split: Split, resolution: int) -> ImageSet:
         for path in _files(folder / name):
             try:
                 with Image.open(path) as image:
-                    square = ImageOps.fit(image.convert("RGB"), (resolution, resolution), Image.Resampling.BILINEAR)
+                    size = (resolution, resolution)
+                    square = ImageOps.fit(image.convert("RGB"), size, Image.Resampling.BILINEAR)
             except (UnidentifiedImageError, OSError) as error:
                 raise InvalidFile(f"{path}: not a readable image: {error}") from None
             pixels.append(np.asarray(square, dtype=np.uint8))

@@ -46,8 +46,10 @@ class ImageSet:
 class ImageSource(Protocol):
     """Images of a data set, from wherever they are; loading is lazy and never touches the network."""
 
-    name: str
-    """The data set whose images these are: `Task.dataset`."""
+    @property
+    def name(self) -> str:
+        """The data set whose images these are: `Task.dataset`."""
+        ...
 
     @property
     def fingerprint(self) -> str:

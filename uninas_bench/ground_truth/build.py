@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def representatives(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """``n`` random architectures of different canonical classes, and the uniform ones that are not among them.
+    """``n`` random architectures of different canonical classes, and the uniform ones besides.
 
     Uniform are those that make the same choice everywhere (the cell of 3x3 convolutions, the one of
     skips): the extremes of a finite space.

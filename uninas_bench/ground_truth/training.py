@@ -81,7 +81,7 @@ class ShortTraining(Proxy):
         super().__init__(settings)
         self.source = source
 
-    def _with(self, settings: Settings) -> Self:
+    def _with(self, settings: AnySettings) -> Self:
         assert isinstance(settings, TrainingSettings)
         return type(self)(self.source, settings)
 
@@ -122,7 +122,8 @@ def train(
         pixels = pixels.to(device, memory_format=torch.channels_last)
         optimiser.param_groups[0]["lr"] = settings.learning_rate(step)
         optimiser.zero_grad(set_to_none=True)
-        functional.cross_entropy(network(pixels), labels.to(device)).backward()
+        loss = functional.cross_entropy(network(pixels), labels.to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 
