@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from uninas_bench.errors import UserError
-from uninas_bench.proxy import Init, Proxy, Settings, Source
+from uninas_bench.proxy import AnySettings, Init, Proxy, Settings, Source
 
 if TYPE_CHECKING:
     import torch
