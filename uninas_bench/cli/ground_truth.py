@@ -66,10 +66,12 @@ def import_(
 ) -> None:
     """Import FILE: NATS-Bench, NAS-Bench-201, or anybody's CSV or Parquet.
 
-    NATS-Bench is read from its file or its folder ...-simple, NAS-Bench-201 from its .pth. They are pickles,
-    of which only plain data is loaded; anything else is refused. Another table needs --space and --task, a
-    column architecture (or arch_str, arch_index) and a column accuracy in percent; seed, count and loss are
-    optional.
+    NATS-Bench is read from its folder ...-simple or its single file, NAS-Bench-201 from its .pth. They are
+    pickles, of which only plain data is loaded; anything else is refused. Prefer the folder: it takes little
+    memory, the single file of NATS-Bench about 10 GB and that of NAS-Bench-201 up to 30 GB.
+
+    Any other table needs --space and --task, a column architecture (or arch_str, arch_index) and a column
+    accuracy in percent; seed, count and loss are optional.
     """
     from uninas_bench.ground_truth.importing import import_file
 
@@ -131,6 +133,8 @@ def show(name: str, task: str | None, as_json: bool, plugins: Sequence[Path]) ->
         click.echo(json.dumps(facts, indent=2))
         return
     ceiling = facts.pop("noise_ceiling")
+    del facts["trainings_each"]
+    facts["seeds"] = _seeds_text(table).removeprefix("seeds ")
     rows = [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
     click.echo(_aligned([*rows, ("noise ceiling", _ceiling_text(ceiling))]))
 

@@ -95,9 +95,7 @@ def read_table(path: Path) -> GroundTruth:
         reader = csv.reader(io.StringIO(body.decode(), newline=""))
         header = tuple(next(reader, ()))
         if header != COLUMNS:
-            raise InvalidFile(
-                f"{path}: damaged ground-truth table: columns {', '.join(header)}; expected {', '.join(COLUMNS)}"
-            )
+            raise ValueError(f"columns {', '.join(header)}; expected {', '.join(COLUMNS)}")
         values = list(reader)
         for line, row in enumerate(values, start=3):
             if len(row) != len(COLUMNS):

@@ -44,8 +44,8 @@ class GroundTruth:
             unknown).
 
     Raises:
-        UserError: there is no row, a column is missing, an accuracy is not in 0..100, a row occurs twice, or an architecture
-            has a mean beside single seeds.
+        UserError: there is no row, a column is missing, an accuracy is not in 0..100, a row occurs twice, or
+            an architecture has a mean beside single seeds.
     """
 
     __slots__ = ("_info", "_rows")
