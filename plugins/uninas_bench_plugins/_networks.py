@@ -1,44 +1,24 @@
-"""How a proxy runs its network: on a copy and random numbers of its own, checked for a path."""
+"""How a proxy runs its network: on a copy without in-place activations, checked for a path through it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
 from torch import Tensor, nn
 
 from uninas_bench import NotApplicable, Subject
 
 
-@contextmanager
-def private_network(subject: Subject) -> Iterator[nn.Module]:
-    """A fresh network to run on, with what it draws by itself (dropout) seeded from the subject.
+def private_network(subject: Subject) -> nn.Module:
+    """A fresh network whose activations write to tensors of their own, so taps keep what they have seen.
 
     Tensors keep PyTorch's own layout: channels-last convolutions take 0.6 to 0.75 of the time, but round
     differently, which moves signs near zero and, through them, NWOT by 1e-7, the trainability of AZ-NAS
     by 1e-4 and ZiCo, which is decided by its smallest variances, by 1e-2.
     """
-    with own_randomness(subject):
-        network = subject.network()
-        # An in-place activation would overwrite what a tap has seen.
-        for module in network.modules():
-            if getattr(module, "inplace", False) is True:
-                module.inplace = False  # type: ignore[assignment]
-        yield network
-
-
-@contextmanager
-def own_randomness(subject: Subject) -> Iterator[None]:
-    """Seed what a network draws by itself (dropout) from the subject, and leave torch's state untouched."""
-    device = subject.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        seed = subject.generator("network").initial_seed()
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
+    network = subject.network()
+    for module in network.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]
+    return network
 
 
 def require_connected(outputs: Tensor) -> None:

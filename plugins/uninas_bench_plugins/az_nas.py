@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from uninas_bench import Proxy, Settings, hookimpl
+from uninas_bench import NotApplicable, Proxy, Settings, hookimpl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,8 @@ class AzNas(Proxy):
         """The four components; NaN where the features leave one undefined."""
         from uninas_bench_plugins._networks import private_network
 
-        with private_network(subject) as network:
-            return {**self._statistics(subject, network), "complexity": float(subject.costs.flops)}
+        statistics = self._statistics(subject, private_network(subject))
+        return {**statistics, "complexity": float(subject.costs.flops)}
 
     def _statistics(self, subject: Subject, network: nn.Module) -> dict[str, float]:
         from uninas_bench_plugins._features import entropies, trainability
@@ -64,14 +64,17 @@ class AzNas(Proxy):
         network.requires_grad_(False)
         images = subject.batch()[0].detach().requires_grad_()
         features = subject.features(images, network)
+        if len(features) < 2:
+            raise NotApplicable("one feature has no progress and no gain")
         if robust:
             require_connected(features[-1])
         entropy = entropies(features, clamp=robust)
         steps = [after - before for before, after in pairwise(entropy)]
+        least = math.nan if any(map(math.isnan, steps)) else min(steps)
         total = sum(entropy) if self.settings.scope == "network" else sum(entropy[1:]) / (len(entropy) - 1)
         return {
             "expressivity": total if robust else _lowest_if_nan(total),
-            "progressivity": min(steps) if robust else _lowest_if_nan(min(steps)),
+            "progressivity": least if robust else _lowest_if_nan(least),
             "trainability": trainability(features, subject.generator(), robust=robust),
         }
 

@@ -49,8 +49,7 @@ class Jacov(Proxy):
         """The score of one batch."""
         from uninas_bench_plugins._networks import private_network
 
-        with private_network(subject) as network:
-            return {self.name: self._score(subject, network)}
+        return {self.name: self._score(subject, private_network(subject))}
 
     def _score(self, subject: Subject, network: nn.Module) -> float:
         images = subject.batch()[0]

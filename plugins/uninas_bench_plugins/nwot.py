@@ -52,8 +52,7 @@ class Nwot(Proxy):
         """The score; minus infinity where two images share every code."""
         from uninas_bench_plugins._networks import private_network
 
-        with private_network(subject) as network:
-            return {self.name: self._score(subject, network)}
+        return {self.name: self._score(subject, private_network(subject))}
 
     def _score(self, subject: Subject, network: nn.Module) -> float:
         from uninas_bench_plugins._activations import POINTWISE, RELU, code_kernel

@@ -65,8 +65,7 @@ class Zico(Proxy):
         """The score of the weights' gradients over the batches."""
         from uninas_bench_plugins._networks import private_network
 
-        with private_network(subject) as network:
-            return {self.name: self._score(subject, network)}
+        return {self.name: self._score(subject, private_network(subject))}
 
     def _score(self, subject: Subject, network: nn.Module) -> float:
         from uninas_bench_plugins._networks import require_connected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,13 @@ class Rebuilt:
             self.network, self.batches, proxy.settings, init="keep", seed=self.input_seed,
             features=self.features,
         )  # fmt: skip
+
+
+def default_folder() -> Path | None:
+    """The folder of real data, at collection time; None where the file is absent."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("UNINAS_BENCH_TEST_DATA", beside))
+    return folder if (folder / FILE).is_file() else None
 
 
 def read_entries(folder: Path) -> list[dict[str, Any]]:
@@ -86,7 +94,7 @@ def _close(values: Sequence[float]) -> _Close:
 
 @torch.no_grad()
 def _fill(network: nn.Module, seed: int) -> None:
-    rs = np.random.RandomState(seed)  # noqa: NPY002  (the frozen legacy stream is the recipe)
+    rs = np.random.RandomState(seed)
     for name, parameter in network.named_parameters():
         if parameter.ndim >= 2:
             draw = rs.standard_normal(parameter.numel()) * math.sqrt(2 / parameter[0].numel())
@@ -96,7 +104,7 @@ def _fill(network: nn.Module, seed: int) -> None:
 
 
 def _batches(entry: Mapping[str, Any]) -> list[tuple[Tensor, Tensor]]:
-    rs = np.random.RandomState(entry["input_seed"])  # noqa: NPY002
+    rs = np.random.RandomState(entry["input_seed"])
     shape = (entry["batch"], 3, entry["resolution"], entry["resolution"])
     images = [torch.from_numpy(rs.standard_normal(shape).astype(np.float32)) for _ in range(2)]
     labels = [torch.from_numpy(rs.randint(0, entry["classes"], entry["batch"])) for _ in range(2)]
