@@ -92,6 +92,13 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_readme_shows_the_plugin_that_is_tested() -> None:
+    plugin = ROOT / "tests" / "third_party_plugin" / "activation" / "uninas_bench_activation.py"
+    assert plugin.read_text(encoding="utf-8") in BLOCK.findall(
+        (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 

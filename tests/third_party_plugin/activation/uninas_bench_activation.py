@@ -1,10 +1,11 @@
-"""Mean absolute activation of the last features: not a good proxy, but a complete plugin."""
+"""Not a good proxy, but a complete plugin."""
 
 from uninas_bench import Subject, hookimpl, simple_proxy
 
 
 @simple_proxy("activation", version=1, needs={"images"}, batch=32)
 def activation(subject: Subject) -> float:
+    """Mean absolute activation of the last features."""
     images, _ = subject.batch()
     return subject.features(images)[-1].abs().mean().item()
 
