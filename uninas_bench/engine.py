@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uninas_bench.cells import Outcome, Status
+from uninas_bench.cells import Configuration, Outcome, Status
 from uninas_bench.errors import NotApplicable, UnknownName, UserError
 from uninas_bench.evaluate import Evaluator, Unit, one_line
 from uninas_bench.executors.executor import Failed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
-    from uninas_bench.store import ScoreStore
+    from uninas_bench.store import Columns, ScoreStore
     from uninas_bench.subject import Features
 
 
@@ -124,7 +124,8 @@ def run(
         raise UserError(f"timeout={timeout}: expected a positive number of seconds")
     runner = _executor(host, executor, workers, timeout)
     with _opened(store) as scores:
-        units = _missing_units(plan, scores, retry_failed=retry_failed)
+        columns = scores.columns(plan.configurations, plan.encodings)
+        units = _missing_units(plan, columns, retry_failed=retry_failed)
         if units:
             from uninas_bench.provenance import provenance
 
@@ -146,7 +147,8 @@ def run(
                 scores.end_run(number, interrupted=True)
                 raise
             scores.end_run(number)
-        return Scores(plan, scores.columns(plan.configurations, plan.encodings))
+            columns = scores.columns(plan.configurations, plan.encodings)
+        return Scores(plan, columns)
 
 
 def score_network(
@@ -234,12 +236,17 @@ def _execute(
         units = again
 
 
-def _missing_units(plan: Plan, store: ScoreStore, *, retry_failed: bool) -> list[Unit]:
-    encodings = plan.encodings
-    jobs: dict[str, list[int]] = {encoding: [] for encoding in encodings}
+def _missing_units(plan: Plan, columns: Mapping[Configuration, Columns], *, retry_failed: bool) -> list[Unit]:
+    jobs: dict[str, list[int]] = {encoding: [] for encoding in plan.encodings}
     for job, configuration in enumerate(plan.configurations):
-        for encoding in store.missing(configuration, encodings, retry_failed=retry_failed):
-            jobs[encoding].append(job)
+        present: set[str] = set()
+        if configuration in columns:
+            cells = columns[configuration].cells
+            present = set(cells.index[cells["status"] == Status.OK] if retry_failed else cells.index)
+        if len(present) < len(jobs):
+            for encoding, wanted in jobs.items():
+                if encoding not in present:
+                    wanted.append(job)
     return [Unit(encoding, tuple(wanted)) for encoding, wanted in jobs.items() if wanted]
 
 

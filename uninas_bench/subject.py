@@ -168,7 +168,7 @@ class NetworkSubject(Subject):
         """Counted during a forward pass of one image."""
         from uninas_bench.features import measured_costs
 
-        return measured_costs(self.module, self.batches[0][0])
+        return measured_costs(copy.deepcopy(self.module), self.batches[0][0])
 
     def network(self) -> nn.Module:
         """A copy of the caller's module, in train mode, every parameter with a gradient."""

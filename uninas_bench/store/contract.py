@@ -66,12 +66,6 @@ class ScoreStore(Protocol):
     later. Several processes may write to one store; within a process a store belongs to one thread.
     """
 
-    def missing(
-        self, configuration: Configuration, encodings: Sequence[str], *, retry_failed: bool = False
-    ) -> list[str]:
-        """The encodings that have no cell, in the given order; with ``retry_failed`` also the failed."""
-        ...
-
     def begin_run(self, provenance: Provenance) -> int:
         """Open a run and return its number."""
         ...

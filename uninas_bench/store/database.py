@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 500
 """Names per query: databases bound the number of parameters of a statement."""
+_FEW = 2000
+"""So many cells are faster to pick one by one than out of all."""
 _CELL_COLUMNS = ("status", "message", "seconds", "peak_memory", "passes", "run")
 
 
@@ -47,23 +49,6 @@ class DatabaseStore:
     def close(self) -> None:
         """Release files and connections."""
         self._engine.dispose()
-
-    def missing(
-        self, configuration: Configuration, encodings: Sequence[str], *, retry_failed: bool = False
-    ) -> list[str]:
-        """The encodings without a cell, in the given order; with ``retry_failed`` also the failed."""
-        cells, architectures = schema.cells.c, schema.architectures.c
-        with self._engine.connect() as connection:
-            number = self._configuration_id(connection, configuration)
-            query = (
-                sa.select(architectures.encoding)
-                .join(schema.cells, cells.architecture == architectures.id)
-                .where(cells.configuration == number)
-            )
-            if retry_failed:
-                query = query.where(cells.status == Status.OK)
-            present = set(connection.execute(query).scalars()) if number is not None else set()
-        return [encoding for encoding in encodings if encoding not in present]
 
     def begin_run(self, provenance: Provenance) -> int:
         """Open a run and return its number."""
@@ -135,12 +120,7 @@ class DatabaseStore:
                 space = configuration.space
                 if space not in names:
                     names[space] = self._encodings(connection, space)
-                query = sa.select(
-                    schema.cells.c.architecture,
-                    schema.cells.c.components,
-                    *(schema.cells.c[name] for name in _CELL_COLUMNS),
-                ).where(schema.cells.c.configuration == number)
-                rows = connection.execute(query).fetchall()
+                rows = _rows(connection, number, names[space], encodings)
                 columns[configuration] = _frames(rows, names[space], encodings)
         return columns
 
@@ -214,6 +194,22 @@ class DatabaseStore:
         rows = connection.execute(sa.select(table.id, table.encoding).where(table.space == space)).fetchall()
         ids = [row[0] for row in rows]
         return pd.Series([row[1] for row in rows], index=pd.Index(ids, dtype="int64"), dtype=object)
+
+
+def _rows(
+    connection: sa.Connection, configuration: int, names: pd.Series[str], encodings: Sequence[str] | None
+) -> list[sa.Row[Any]]:
+    cells = schema.cells.c
+    query = sa.select(cells.architecture, cells.components, *(cells[name] for name in _CELL_COLUMNS)).where(
+        cells.configuration == configuration
+    )
+    if encodings is None or len(encodings) > _FEW:
+        return list(connection.execute(query).fetchall())
+    ids = names.index[names.isin(encodings)].tolist()
+    rows: list[sa.Row[Any]] = []
+    for start in range(0, len(ids), _CHUNK):
+        rows += connection.execute(query.where(cells.architecture.in_(ids[start : start + _CHUNK])))
+    return rows
 
 
 def _frames(rows: Sequence[sa.Row[Any]], names: pd.Series[str], encodings: Sequence[str] | None) -> Columns:
