@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from uninas_bench import NotApplicable, Proxy, Settings, hookimpl
-from uninas_bench.proxy import Source
+from uninas_bench import NotApplicable, Proxy, Settings, Source, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from uninas_bench import NotApplicable, Proxy, Settings, UserError, hookimpl
-from uninas_bench.proxy import Source
+from uninas_bench import NotApplicable, Proxy, Settings, Source, UserError, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -103,7 +103,7 @@ def test_the_file_is_what_its_description_says(tmp_path: Path) -> None:
 
 def _text(body: str) -> bytes:
     head = json.dumps(dict.fromkeys(("name", "space", "scale", "task", "protocol", "source"), "x"))
-    return gzip.compress(f"# {head}\n{body}".encode())
+    return gzip.compress(f"# {head}\n{body}".encode(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def _text(body: str) -> bytes:
     [
         (b"", "truncated or damaged|no ground-truth table"),
         (b"architecture,accuracy\na,1\n", "no ground-truth table of uninas-bench; import it first"),
-        (gzip.compress(b"architecture,accuracy\na,1\n"), "no ground-truth table of uninas-bench"),
-        (gzip.compress(b"# [1]\n"), "no ground-truth table"),
-        (gzip.compress(b'# {"name": "x"}\n'), "its first line has name; expected name, protocol"),
+        (gzip.compress(b"architecture,accuracy\na,1\n", mtime=0), "no ground-truth table of uninas-bench"),
+        (gzip.compress(b"# [1]\n", mtime=0), "no ground-truth table"),
+        (gzip.compress(b'# {"name": "x"}\n', mtime=0), "its first line has name; expected name, protocol"),
         (
             _text("architecture,seed,count,accuracy\na,1,1,5\n"),
             "columns architecture, seed, count, accuracy; exp",
