@@ -6,6 +6,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,6 +178,28 @@ def test_ndcg_is_the_mean_over_every_order_of_equal_scores(rows, k):
         best = sorted(order, key=lambda i: -score[i])[:k]
         values.append((gain[best] / places).sum() / ideal)
     assert found == pytest.approx(np.mean(values), abs=1e-9)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("whole", "n", "tau", "rho", "ndcg", "within"),
+    [(True, 15_625, 0.578, 0.753, 0.729, 0.001), (False, 9_445, 0.623, 0.799, 0.745, 0.005)],
+)
+def test_flops_have_the_published_numbers(real_data, whole, n, tau, rho, ndcg, within):
+    """FLOPs against CIFAR-10 as VKDNW prints it: Table 1 on 9,445 cells, its repository on all.
+
+    FLOPs are tied in groups; the authors' nDCG leaves ties in an order of their own, hence its tolerance.
+    """
+    folder = real_data / "ground_truth"
+    cells = pd.read_csv(folder / "nasbench201.csv.gz")
+    if not whole:
+        listed = pd.read_csv(folder / "nasbench201_zero_cost_scores_cifar10.csv.gz")["arch_index"]
+        cells = cells[cells["arch_index"].isin(listed)]
+    assert len(cells) == n
+    flops, accuracy = cells["flops_m_cifar10"], cells["cifar10_test_acc_200ep"]
+    assert correlation.kendall(flops, accuracy) == pytest.approx(tau, abs=0.0005)
+    assert correlation.spearman(flops, accuracy) == pytest.approx(rho, abs=0.0005)
+    assert correlation.ndcg(flops, accuracy, 1000) == pytest.approx(ndcg, abs=within)
 
 
 def test_mistakes_are_named():

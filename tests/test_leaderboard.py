@@ -286,3 +286,9 @@ def test_a_table_with_one_architecture_is_no_board():
     table = GroundTruth(info, toy.table(POINTS[:1]).rows)
     with pytest.raises(UserError, match="a board needs 2"):
         board(toy.perfect, table=table)
+
+
+def test_an_encoding_of_another_space_is_named():
+    rows = TABLE.rows.replace({"architecture": {POINTS[0].encoding: "8:8:8:8:8"}})
+    with pytest.raises(UserError, match='"nasbench201:8:8:8:8:8" is no architecture of this space'):
+        board(toy.perfect, table=GroundTruth(TABLE.info, rows))

@@ -221,7 +221,7 @@ def _subject(
 
     info = table.info
     seeds = [seed for seed in table.seeds if seed != "mean"]
-    ceiling = noise_ceiling(table, encodings)
+    ceiling = noise_ceiling(table, None if len(encodings) == len(table) else encodings)
     return {
         "space": space.name,
         "scale": str(space.scale),
