@@ -1,0 +1,74 @@
+"""Every installed proxy through the engine: values depend on their cell alone; reading needs no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uninas_bench import Proxy
+from uninas_bench.engine import run, score
+from uninas_bench.host import default_host
+from uninas_bench.spaces.nasbench201 import NasBench201
+
+SPACE = NasBench201().scaled(channels=4, cells=1)
+SAMPLE = SPACE.sample(4, np.random.default_rng(7))
+OPTIONS = {"space": SPACE, "task": "digits"}
+
+
+def proxies() -> list[Proxy]:
+    """Those that need no fit, on small batches."""
+    found = [proxy for proxy in default_host().proxies.values() if "fit" not in proxy.needs]
+    return [proxy.with_settings(batch=8) if proxy.components else proxy for proxy in found]
+
+
+def bits(frame: pd.DataFrame) -> dict[tuple[str, str, str], str]:
+    return {
+        (row.architecture, row.proxy, row.component): f"{row.status} {float(row.value).hex()}"
+        for row in frame.itertuples()
+    }
+
+
+@pytest.mark.slow
+def test_values_depend_on_their_cell_alone() -> None:
+    every = proxies()
+    together = bits(score(SAMPLE, every, **OPTIONS))  # type: ignore[arg-type]
+    assert len({proxy for _, proxy, _ in together}) >= 6
+    backwards = score(SAMPLE[::-1], every[::-1], workers=2, **OPTIONS)  # type: ignore[arg-type]
+    assert bits(backwards) == together
+    for proxy in every:
+        if proxy.components:
+            alone = bits(score(SAMPLE[:2], [proxy], **OPTIONS))  # type: ignore[arg-type]
+            expected = {key for key in together if key[0] in {a.encoding for a in SAMPLE[:2]}}
+            assert {key: alone[key] for key in expected if key[1] == proxy.name} == {
+                key: together[key] for key in expected if key[1] == proxy.name
+            }
+
+
+def test_every_proxy_has_a_score_of_its_population() -> None:
+    every = proxies()
+    scores = run(SAMPLE, every, **OPTIONS)  # type: ignore[arg-type]
+    for proxy in every:
+        aggregate = proxy.aggregate(scores.population(proxy))
+        assert list(aggregate.index) == [architecture.encoding for architecture in SAMPLE]
+
+
+_STORED = """
+import sys
+from uninas_bench.engine import run
+scores = run(["0", "1", "2"], ["params", "nwot"], space="nasbench201", task="digits", store=sys.argv[1])
+assert len(scores.tidy()) == 6
+print("torch" in sys.modules)
+"""
+
+
+def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _STORED, str(tmp_path / "scores.db")]
+    answers = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)
+    ]
+    assert answers == ["True", "False"]
