@@ -182,7 +182,7 @@ def test_a_sample_is_seeded_uniform_and_of_the_table():
     params = [row(frame, "params")["tau"] for frame in frames]
     assert params[0] == params[1] != params[2]
     assert frames[0].attrs["sample"] == 20
-    with pytest.raises(UserError, match="--sample 61: ground truth toy leaves 60"):
+    with pytest.raises(UserError, match="sample=61: expected 2 to 60, what ground truth toy leaves"):
         board(toy.perfect, sample=61)
 
 
@@ -269,6 +269,10 @@ def test_a_constant_proxy_is_last_without_a_warning():
         ({"task": "cifar100"}, "ground truth toy is of task cifar10, not cifar100"),
         ({"k": 0}, "k=0: expected at least 1"),
         ({"resamples": 1}, "resamples=1: expected at least 10"),
+        ({"sample": -3}, "sample=-3: expected 2 to 60"),
+        ({"dedup": "yes"}, 'dedup="yes": expected none, isomorphic'),
+        ({"intervals": "boot"}, 'intervals="boot": expected auto, bootstrap, asymptotic, none'),
+        ({"failed": "drop"}, 'failed="drop": expected last, exclude'),
     ],
 )
 def test_mistakes_are_named(options, message):

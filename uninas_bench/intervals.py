@@ -24,6 +24,7 @@ from uninas_bench.resampling import resample, resampled_rho, resampled_tau
 
 Failed = Literal["last", "exclude"]
 Method = Literal["auto", "bootstrap", "asymptotic", "none"]
+FEWEST_RESAMPLES = 10
 BOOTSTRAP_UP_TO = 1000
 """``auto`` resamples up to this n: beyond it the sign matrices cost more than a second per proxy."""
 
@@ -118,8 +119,8 @@ def rank_correlations(
     truth = np.asarray(accuracy, dtype=np.float64)
     if np.isnan(truth).any():
         raise UserError("an accuracy is NaN: leave out what was not measured")
-    if resamples < 10:
-        raise UserError(f"resamples={resamples}: expected at least 10")
+    if resamples < FEWEST_RESAMPLES:
+        raise UserError(f"resamples={resamples}: expected at least {FEWEST_RESAMPLES}")
     n = len(truth)
     if method == "auto":
         method = "bootstrap" if n <= BOOTSTRAP_UP_TO else "asymptotic"

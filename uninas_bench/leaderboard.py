@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from uninas_bench.architecture import Architecture
 from uninas_bench.errors import UserError
@@ -102,8 +102,7 @@ def build(
         from uninas_bench.host import default_host
 
         host = default_host()
-    if k < 1:
-        raise UserError(f"k={k}: expected at least 1")
+    _check(k=k, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
     if isinstance(space, str):
         host.space(space)  # A misspelt space must not end in the search for its table.
     table = _table(host, space, task, ground_truth)
@@ -161,6 +160,21 @@ def build(
     }
     frame.attrs = attributes
     return frame
+
+
+def _check(*, k: int, resamples: int, **choices: str) -> None:
+    """Find what is wrong with the statistics' arguments before hours of scoring, not after."""
+    from uninas_bench.intervals import FEWEST_RESAMPLES, Failed, Method
+    from uninas_bench.population import Chance, Dedup
+
+    if k < 1:
+        raise UserError(f"k={k}: expected at least 1")
+    if resamples < FEWEST_RESAMPLES:
+        raise UserError(f"resamples={resamples}: expected at least {FEWEST_RESAMPLES}")
+    known = {"dedup": Dedup, "chance": Chance, "failed": Failed, "intervals": Method}
+    for name, value in choices.items():
+        if value not in get_args(known[name]):
+            raise UserError(f'{name}="{value}": expected {", ".join(get_args(known[name]))}')
 
 
 def _table(

@@ -58,8 +58,11 @@ def draw_population(
             first.setdefault(space.canonical(Architecture(space.name, str(encoding))), str(encoding))
         accuracies = accuracies.loc[list(first.values())]
     if sample is not None:
-        if sample > len(accuracies):
-            raise UserError(f"--sample {sample}: ground truth {table.info.name} leaves {len(accuracies)}")
+        if not 2 <= sample <= len(accuracies):
+            raise UserError(
+                f"sample={sample}: expected 2 to {len(accuracies)}, "
+                f"what ground truth {table.info.name} leaves"
+            )
         rng = np.random.default_rng(derive_seed("population", space.name, seed))
         chosen = np.sort(rng.choice(len(accuracies), sample, replace=False))
         accuracies = accuracies.iloc[chosen]

@@ -102,7 +102,7 @@ def test_options_reach_the_board(board):
         ),
         (("--scale", "channels=8"), "error: --scale without --space"),
         (("--task", "cifar100"), "error: ground truth toy is of task cifar10, not cifar100"),
-        (("--sample", "13"), "error: --sample 13: ground truth toy leaves 12"),
+        (("--sample", "13"), "error: sample=13: expected 2 to 12, what ground truth toy leaves"),
         (("--ground-truth", "missing.csv.gz"), "missing.csv.gz: no such file"),
         (("--set", "letters.batch=0"), "batch=0: expected at least 1 image"),
         (("--executor", "cloud"), 'no executor "cloud"'),
