@@ -30,6 +30,11 @@ class Call:
     def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
         self.call = (function, arguments)
 
+    def __repr__(self) -> str:
+        # Names of tests must be the same in every process.
+        function, arguments = self.call
+        return f"{function.__module__}.{function.__qualname__}{arguments!r:.40}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return self.call
 
