@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from uninas_bench.errors import NotApplicable
+from uninas_bench import NotApplicable
 from uninas_bench.features import hooked, logits_of
 from uninas_bench_plugins._fisher.entries import Entry
 from uninas_bench_plugins._fisher.fold import Pairs, cheap_backwards, is_plain_convolution, paired_taps
@@ -36,12 +36,14 @@ def jacobian(
         seeds_of: gives, for C classes, the ``seeds`` (R, C): R combinations of logits.
 
     Raises:
-        NotApplicable: one image's logits depend on the other images.
+        NotApplicable: there is one class only, or an image's logits depend on the other images.
     """
     network.eval().requires_grad_(True)
     _check_norms(network)
     structure = probe(network, images)
     seeds = seeds_of(structure.logits.shape[1]).to(structure.logits)
+    if not len(seeds):
+        raise NotApplicable("the softmax of a single class is constant")
     wanted, untapped = _assign(network, structure, entries)
     head = structure.head if structure.head is not None and _closed(structure, structure.head) else None
     rows = len(seeds) if head is None else min(len(seeds), head.in_features)
