@@ -157,9 +157,11 @@ class _Norm(torch.autograd.Function):
 
 
 def _convolve(module: nn.Conv2d, weight: Tensor, inputs: Tensor) -> Tensor:
-    if inputs.dim() != 4:
-        return module._conv_forward(inputs, module.weight, module.bias)
-    output: Tensor = _Convolution.apply(inputs, module, weight)
+    output: Tensor
+    if inputs.dim() == 4:
+        output = _Convolution.apply(inputs, module, weight)
+    else:
+        output = module._conv_forward(inputs, module.weight, module.bias)
     return output
 
 
