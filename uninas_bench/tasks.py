@@ -21,7 +21,7 @@ _CATALOGUE = {
         Task("imagenet1k", "imagenet1k", 224, 1000),
         Task("fashion-mnist", "fashion-mnist", 28, 10),
         Task("digits", "digits", 8, 10),
-        Task("mnist-hard", "mnist-hard", 16, 10),
+        Task("mnist-hard", "mnist-hard", 12, 10),
     )
 }
 _EPOCHS = re.compile(r"-(\d+)ep$")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from uninas_bench.cli.building import build
 from uninas_bench.cli.options import host_with, json_option, plugin_option, scale_option
 from uninas_bench.errors import InvalidFile, UserError
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.group("ground-truth")
 def command() -> None:
-    """Tables of measured accuracies: import, list, show, verify."""
+    """Tables of measured accuracies: import, list, show, verify, build."""
+
+
+command.add_command(build)
 
 
 def _read_columns(

@@ -41,7 +41,7 @@ class MnistHard:
     fingerprint = "mnist-hard-1"
 
     def load(self, split: Split, resolution: int) -> ImageSet:
-        """One split, rendered at any resolution from 8 to 64; the benchmark's own is 16.
+        """One split, rendered at any resolution from 8 to 64; the task's own is 12.
 
         Raises:
             UserError: another resolution.
@@ -71,9 +71,7 @@ def _load(split: Split, resolution: int) -> ImageSet:
     return image_set(np.repeat(grey[..., None], 3, axis=3), np.tile(labels[part], renderings))
 
 
-def _render(
-    images: NDArray[np.float32], resolution: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _render(images: NDArray[np.float32], resolution: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Every image under a map of its own: (N, 28, 28) in 0..1 -> (N, R, R) in 0..255."""
     import torch
     from torch.nn import functional

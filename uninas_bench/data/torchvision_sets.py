@@ -17,7 +17,11 @@ _CLASSES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "Fash
 
 def is_torchvision_folder(name: str, root: Path) -> bool:
     """Whether ``root`` looks like torchvision's folder of that data set."""
-    marks = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "fashion-mnist": "FashionMNIST"}
+    marks = {
+        "cifar10": "cifar-10-batches-py",
+        "cifar100": "cifar-100-python",
+        "fashion-mnist": "FashionMNIST",
+    }
     return name in marks and (root / marks[name]).is_dir()
 
 
