@@ -84,7 +84,7 @@ def score(
         executor: by name; default ``serial`` for one worker, ``processes`` for more.
         store: a path or a database URL; None keeps the scores in memory only.
         data: image sources for data sets, as paths or objects.
-        timeout: seconds per work unit (one architecture with its proxies), on executors that can stop one.
+        timeout: seconds before which no cell is stopped; a hung one ends with the status ``timeout``.
         device: where networks run.
         progress: called after every finished cell.
 

@@ -14,13 +14,13 @@ from uninas_bench.cells import Configuration, Outcome, Status
 from uninas_bench.errors import NotApplicable, UserError
 from uninas_bench.proxy import Proxy, Settings
 from uninas_bench.seeds import derive_seed
+from uninas_bench.subject import CellSubject
 
 if TYPE_CHECKING:
     from torch import nn
 
     from uninas_bench.data.source import ImageSet
     from uninas_bench.plan import Plan
-    from uninas_bench.subject import CellSubject
 
 _log = logging.getLogger(__name__)
 _ALLOCATION = ("can't allocate memory", "not enough memory", "out of memory")
@@ -32,6 +32,16 @@ class Unit:
 
     encoding: str
     jobs: tuple[int, ...]
+
+
+class _Watched(CellSubject):
+    """A subject that knows whether its network was asked for."""
+
+    built = False
+
+    def network(self) -> nn.Module:
+        self.built = True
+        return super().network()
 
 
 class Evaluator:
@@ -53,8 +63,7 @@ class Evaluator:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A worker gets everything slow over with here, where no time limit runs.
         self.__dict__.update(state)
-        import uninas_bench.isolation
-        import uninas_bench.subject  # noqa: F401
+        import uninas_bench.isolation  # noqa: F401  (imports torch)
 
         self.load_images()
 
@@ -83,13 +92,13 @@ class Evaluator:
 
         proxy, configuration = self.proxies[job], self.configurations[job]
         seed = cell_seed(configuration, encoding)
-        subject, built = self._subject(encoding, proxy.settings, seed, bool(configuration.images))
+        subject = self._subject(encoding, proxy.settings, seed, images=bool(configuration.images))
         with isolated(seed), peak_memory(self.device) as peak:
             start = time.perf_counter()
             status, message, components = attempt(proxy, subject)
             seconds = time.perf_counter() - start
         passes = None
-        if built:
+        if subject.built:
             batch = proxy.settings.batch
             if batch not in bare:
                 bare[batch] = self._bare_pass(encoding, batch)
@@ -97,20 +106,8 @@ class Evaluator:
             passes = seconds / reference if reference else None
         return Outcome(configuration, encoding, status, message, components, seconds, peak.bytes, passes)
 
-    def _subject(
-        self, encoding: str, settings: Settings, seed: int, images: bool
-    ) -> tuple[CellSubject, list[None]]:
-        """A subject, and a list that is empty until its network is asked for."""
-        from uninas_bench.subject import CellSubject
-
-        built: list[None] = []
-
-        class Watched(CellSubject):
-            def network(self) -> nn.Module:
-                built.append(None)
-                return super().network()
-
-        subject = Watched(
+    def _subject(self, encoding: str, settings: Settings, seed: int, *, images: bool) -> _Watched:
+        return _Watched(
             self.space,
             Architecture(self.space.name, encoding),
             self.task,
@@ -120,13 +117,13 @@ class Evaluator:
             images=self.load_images() if images else None,
             device=self.device,
         )
-        return subject, built
 
     def _bare_pass(self, encoding: str, batch: int) -> float | None:
         """Seconds of one forward pass of the plain network, in train mode and without gradients."""
         from uninas_bench.isolation import isolated
 
-        subject, _ = self._subject(encoding, Settings(batch=batch, init="model"), self.run_seed, False)
+        settings = Settings(batch=batch, init="model")
+        subject = self._subject(encoding, settings, self.run_seed, images=False)
         try:
             with isolated(self.run_seed):
                 return bare_pass_seconds(subject.network(), subject.batch()[0])

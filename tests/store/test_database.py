@@ -76,7 +76,7 @@ def test_reading_changes_nothing(filled: Path, create: bool) -> None:
 
 
 def test_a_store_opened_for_reading_cannot_be_written(filled: Path) -> None:
-    with open_store(filled, create=False) as store, pytest.raises(Exception, match="readonly"):
+    with open_store(filled, create=False) as store, pytest.raises(StoreError, match="readonly"):
         store.begin_run(PROVENANCE)
 
 
@@ -152,6 +152,15 @@ def test_a_truncated_store_is_refused(filled: Path) -> None:
     before = contents(filled.parent)
     assert "cannot be opened as a score store" in refusal(filled)
     assert contents(filled.parent) == before
+
+
+def test_a_store_with_a_damaged_page_is_refused_where_it_is_read(filled: Path) -> None:
+    content = filled.read_bytes()
+    position = content.rindex(b"ValueError: odd") // 4096 * 4096
+    filled.write_bytes(content[:position] + b"\xff" * 4096 + content[position + 4096 :])
+    with pytest.raises(StoreError, match=r"cannot be read \(database disk image is malformed\)"):  # noqa: SIM117
+        with open_store(filled) as store:
+            store.columns([CONFIGURATION])
 
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 
 from uninas_bench.cells import Configuration, Outcome, Status
+from uninas_bench.errors import StoreError
 from uninas_bench.store import schema
 from uninas_bench.store.contract import Columns, Provenance, RunRecord
+from uninas_bench.store.opening import reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +32,9 @@ _CELL_COLUMNS = ("status", "message", "seconds", "peak_memory", "passes", "run")
 class DatabaseStore:
     """A `ScoreStore` in a database that `open_database` opened."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, name: str) -> None:
         self._engine = engine
+        self._name = name
         self._configurations: dict[Configuration, int] = {}
         self._architectures: dict[tuple[str, str], int] = {}
 
@@ -53,13 +56,13 @@ class DatabaseStore:
     def begin_run(self, provenance: Provenance) -> int:
         """Open a run and return its number."""
         values = {**asdict(provenance), "plugins": json.dumps(provenance.plugins)}
-        with self._writing() as connection:
+        with self._connected(writes=True) as connection:
             result = connection.execute(schema.runs.insert().values(started=_now(), **values))
-            return int(result.inserted_primary_key[0])
+            return int(result.inserted_primary_key[0])  # type: ignore[index]
 
     def end_run(self, run: int, *, interrupted: bool = False) -> None:
         """Close a run."""
-        with self._writing() as connection:
+        with self._connected(writes=True) as connection:
             connection.execute(
                 schema.runs.update()
                 .where(schema.runs.c.id == run)
@@ -71,7 +74,7 @@ class DatabaseStore:
         outcomes = list(outcomes)
         if not outcomes:
             return
-        with self._writing() as connection:
+        with self._connected(writes=True) as connection:
             configurations = {
                 configuration: self._insert_configuration(connection, configuration)
                 for configuration in {outcome.configuration for outcome in outcomes}
@@ -112,7 +115,7 @@ class DatabaseStore:
         """The cells of some configurations, restricted to and ordered by ``encodings`` where given."""
         columns: dict[Configuration, Columns] = {}
         names: dict[str, pd.Series[str]] = {}
-        with self._engine.connect() as connection, _no_collections():
+        with self._connected() as connection, _no_collections():
             for configuration in configurations:
                 number = self._configuration_id(connection, configuration)
                 if number is None:
@@ -127,17 +130,24 @@ class DatabaseStore:
     def configurations(self) -> tuple[Configuration, ...]:
         """Every configuration that has a cell, sorted."""
         key = [schema.configurations.c[name] for name in schema.KEY_NAMES]
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return tuple(sorted(Configuration(*row) for row in connection.execute(sa.select(*key))))
 
     def runs(self) -> tuple[RunRecord, ...]:
         """Every run, oldest first."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             rows = connection.execute(sa.select(schema.runs).order_by(schema.runs.c.id)).mappings().all()
         return tuple(_run_record(dict(row)) for row in rows)
 
-    def _writing(self) -> Any:
-        return self._engine.execution_options(writes=True).begin()
+    @contextmanager
+    def _connected(self, *, writes: bool = False) -> Iterator[sa.Connection]:
+        """A connection in one transaction; what the database then complains of is a `StoreError`."""
+        try:
+            with self._engine.execution_options(writes=writes).begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            verb = "written" if writes else "read"
+            raise StoreError(f"{self._name}: cannot be {verb} ({reason(error)})") from error
 
     def _insert(self, table: sa.Table) -> Any:
         # Importing the PostgreSQL dialect takes as long as half of SQLAlchemy; readers never need it.

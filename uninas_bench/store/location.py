@@ -30,6 +30,6 @@ def open_store(location: str | Path | None, *, create: bool = True) -> ScoreStor
             newer version. Nothing was written to it.
     """
     from uninas_bench.store.database import DatabaseStore
-    from uninas_bench.store.opening import open_database
+    from uninas_bench.store.opening import open_database, shown
 
-    return DatabaseStore(open_database(location, create=create))
+    return DatabaseStore(open_database(location, create=create), shown(location))

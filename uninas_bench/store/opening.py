@@ -16,7 +16,7 @@ from uninas_bench.store import schema
 
 def open_database(location: str | Path | None, *, create: bool) -> sa.Engine:
     """An engine on a database that has the schema of this version; see `open_store`."""
-    name = _shown(location)
+    name = shown(location)
     try:
         engine = _engine(location, create=create)
         try:
@@ -43,7 +43,7 @@ def reason(error: Exception) -> str:
     return text.strip().partition("\n")[0]
 
 
-def _shown(location: str | Path | None) -> str:
+def shown(location: str | Path | None) -> str:
     """The location for a message, without a password."""
     if isinstance(location, str) and "://" in location:
         try:
@@ -123,7 +123,9 @@ def _prepare(engine: sa.Engine, name: str, *, create: bool) -> None:
         if schema.meta.name in tables:
             version = connection.execute(sa.select(schema.meta.c.schema_version)).scalar()
     if version is None:
-        if tables and engine.dialect.name == "sqlite" and schema.meta.name not in tables:
+        # A server's database may hold tables of others, as long as they have other names.
+        foreign = tables if engine.dialect.name == "sqlite" else tables & set(schema.metadata.tables)
+        if foreign and schema.meta.name not in tables:
             raise StoreError(f"{name}: is another program's database, not a score store")
         if not create:
             raise StoreError(f"{name}: is empty, not a score store")
