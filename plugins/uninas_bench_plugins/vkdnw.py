@@ -1,4 +1,4 @@
-"""VKDNW: the entropy of the Fisher information's spectrum at initialisation, and its aggregate."""
+"""`vkdnw`, `vkdnw_single`, `vkdnw_agg`: the entropy of the Fisher matrix's spectrum, and ranks with it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,6 @@ class VkdnwSettings(Settings):
         scope: ``network``: one Fisher matrix; ``blocks``: one for each block (UniNAS), its entropy
             averaged. A block's matrix is its principal sub-matrix of the network's, ``tensors`` is
             counted per block, and blocks with fewer than two scalars are left out.
-        score: ``lexicographic``: dense rank of (dim, entropy), as in the authors' tables; ``sum``:
-            dim + entropy, as in the paper. They differ where dims differ by less than 2.2.
     """
 
     fim: Literal["reference", "exact"] = "reference"
@@ -42,7 +40,6 @@ class VkdnwSettings(Settings):
     per_tensor: int = 1
     quantiles: Literal["inner", "all"] = "inner"
     scope: Literal["network", "blocks"] = "network"
-    score: Literal["lexicographic", "sum"] = "lexicographic"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,12 +52,12 @@ class VkdnwSettings(Settings):
 
 
 class Vkdnw(Proxy):
-    """Entropy of the Fisher eigenvalues' deciles, after the number of parameter tensors.
+    """Entropy of the deciles of the Fisher matrix's eigenvalues; the number of parameter tensors beside it.
 
-    Evaluation mode: a fresh batch norm is nearly the identity. A network whose output ignores its input
-    has one non-zero eigenvalue, hence entropy 0, the least there is: a value like any other, so it ranks
-    last among networks of its own dim. (The authors' code gives it float32 noise for eigenvalues and
-    with that the greatest entropy.)
+    The score is the entropy alone; `VkdnwSingle` ranks by both. Evaluation mode: a fresh batch norm is
+    nearly the identity. A network whose output ignores its input has one non-zero eigenvalue, hence
+    entropy 0, the least there is. (The authors' code gives it float32 noise for eigenvalues and with that
+    the greatest entropy.)
     """
 
     name = "vkdnw"
@@ -85,10 +82,8 @@ class Vkdnw(Proxy):
         return {"entropy": self._entropy(network, images, groups), "dim": dim}
 
     def aggregate(self, components: pd.DataFrame) -> pd.Series[float]:
-        """The rank of (dim, entropy), or their sum; NaN where either is missing."""
-        if self.settings.score == "sum":
-            return components["dim"] + components["entropy"]
-        return dense_rank(components["dim"], components["entropy"])
+        """The entropy."""
+        return components["entropy"]
 
     def _groups(self, subject: Subject, network: nn.Module) -> list[list[Entry]]:
         from uninas_bench_plugins._fisher.entries import sample_entries
@@ -125,6 +120,33 @@ class Vkdnw(Proxy):
         return sum(entropies) / len(entropies)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VkdnwSingleSettings(Settings):
+    """How the two components become one score.
+
+    Attributes:
+        score: ``lexicographic``: dense rank of (dim, entropy), as in the authors' tables; ``sum``:
+            dim + entropy, as in the paper. They differ where dims differ by less than 2.2.
+    """
+
+    score: Literal["lexicographic", "sum"] = "lexicographic"
+
+
+class VkdnwSingle(Proxy):
+    """The number of parameter tensors first, the entropy among equals: the authors' single ranking."""
+
+    name = "vkdnw_single"
+    requires = ("vkdnw",)
+    reference = Vkdnw.reference
+    Settings = VkdnwSingleSettings
+    settings: VkdnwSingleSettings
+
+    def aggregate(self, components: pd.DataFrame) -> pd.Series[float]:
+        """The rank of (dim, entropy), or their sum; NaN where either is missing."""
+        dim, entropy = components["vkdnw.dim"], components["vkdnw.entropy"]
+        return dim + entropy if self.settings.score == "sum" else dense_rank(dim, entropy)
+
+
 class VkdnwAggregate(Proxy):
     """Sum of the log-ranks of VKDNW, jacov, AZ-NAS expressivity and trainability, and FLOPs.
 
@@ -134,9 +156,7 @@ class VkdnwAggregate(Proxy):
 
     name = "vkdnw_agg"
     requires = ("vkdnw", "jacov", "az_nas", "flops")
-    reference = (
-        "Tybl and Neumann, Training-free NAS through Variance of Knowledge of Deep Network Weights, CVPR 2025"
-    )
+    reference = Vkdnw.reference
 
     def aggregate(self, components: pd.DataFrame) -> pd.Series[float]:
         """The sum of ln(rank); NaN where all five are missing."""
@@ -166,5 +186,5 @@ def dense_rank(first: pd.Series[float], second: pd.Series[float]) -> pd.Series[f
 
 @hookimpl
 def uninas_bench_proxies() -> Iterable[Proxy]:
-    """Return VKDNW and its aggregate."""
-    return [Vkdnw(), VkdnwAggregate()]
+    """VKDNW, its single ranking and its aggregate."""
+    return [Vkdnw(), VkdnwSingle(), VkdnwAggregate()]

@@ -15,7 +15,7 @@ import uninas_bench as ub
 from uninas_bench import NotApplicable, Settings, UserError
 from uninas_bench.subject import NetworkSubject
 from uninas_bench_plugins._fisher.entries import sample_entries
-from uninas_bench_plugins.vkdnw import Vkdnw, VkdnwAggregate, dense_rank
+from uninas_bench_plugins.vkdnw import Vkdnw, VkdnwAggregate, VkdnwSingle, dense_rank
 
 
 class _Net(nn.Module):
@@ -187,9 +187,10 @@ def test_dense_ranks_of_pairs() -> None:
 
 
 def test_score_is_lexicographic_or_a_sum() -> None:
-    frame = pd.DataFrame({"entropy": [0.1, 2.0, 0.5], "dim": [12.0, 11, 66]}, index=list("abc"))
-    assert Vkdnw().aggregate(frame).to_dict() == {"a": 2, "b": 1, "c": 3}
-    summed = Vkdnw().with_settings(score="sum").aggregate(frame)
+    columns = {"vkdnw.entropy": [0.1, 2.0, 0.5], "vkdnw.dim": [12.0, 11, 66]}
+    frame = pd.DataFrame(columns, index=list("abc"))
+    assert VkdnwSingle().aggregate(frame).to_dict() == {"a": 2, "b": 1, "c": 3}
+    summed = VkdnwSingle().with_settings(score="sum").aggregate(frame)
     assert summed.to_dict() == pytest.approx({"a": 12.1, "b": 13.0, "c": 66.5})
 
 
