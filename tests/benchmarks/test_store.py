@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from uninas_bench.testing.stores import PROVENANCE
 
 COMPONENTS = {f"proxy{i}": count for i, count in enumerate([4, 2, 2, 1, 1, 1, 1, 1, 1, 1])}
 ENCODINGS = [architecture.encoding for architecture in NasBench201().enumerate()]
-pytestmark = pytest.mark.slow
+# Processor time: the bounds hold on a busy machine, too.
+pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
 
 
 def configuration(proxy: str) -> Configuration:
@@ -56,8 +58,7 @@ def test_read_component_frames(benchmark: Any, full: Path) -> None:
             return sum(block.values.size for block in columns.values())
 
     assert benchmark.pedantic(read, rounds=5, warmup_rounds=1) == 15 * 15_625
-    # The aim is one second on a free core; the bound leaves room for a busy machine.
-    assert benchmark.stats.stats.min < 2.5
+    assert benchmark.stats.stats.min < 1.0
 
 
 def test_read_a_sample(benchmark: Any, full: Path) -> None:
@@ -69,7 +70,7 @@ def test_read_a_sample(benchmark: Any, full: Path) -> None:
             return sum(block.values.size for block in columns.values())
 
     assert benchmark.pedantic(read, rounds=5, warmup_rounds=1) == 15 * 313
-    assert benchmark.stats.stats.min < 1.0
+    assert benchmark.stats.stats.min < 0.3
 
 
 def test_commit_one_unit(benchmark: Any, tmp_path: Path) -> None:
@@ -89,4 +90,4 @@ def test_commit_one_unit(benchmark: Any, tmp_path: Path) -> None:
             )
 
         benchmark.pedantic(commit, rounds=300, warmup_rounds=5)
-    assert benchmark.stats.stats.median < 0.05
+    assert benchmark.stats.stats.median < 0.01

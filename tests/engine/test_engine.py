@@ -71,6 +71,7 @@ def test_a_value_is_what_the_proxy_computes_by_hand() -> None:
     assert float(row.value) == float(stem.double().abs().sum() + head.double().abs().sum())  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_order_company_and_processes_do_not_matter() -> None:
     """Bit for bit: together, alone, shuffled, in other processes, and after anything else."""
     together = values(scored(EVERY, [weights, spread, global_noise]))
@@ -156,6 +157,7 @@ def test_another_setting_or_version_is_another_cell(store: ScoreStore) -> None:
         assert len(events) == 1
 
 
+@pytest.mark.slow
 def test_every_end_has_its_status() -> None:
     some = [architecture for architecture in EVERY if architecture.encoding < "bab"]
     frame = scored(some, [moody, weights], executor="processes", workers=2, timeout=1.0)

@@ -18,8 +18,8 @@ from typing import Any
 from uninas_bench.executors.executor import ExecutorFactory, Failed, Item, Result
 
 _POSIX = hasattr(signal, "pthread_sigmask")
-_AHEAD = 4
-"""Items per worker that are under way, so that no worker waits for the driver."""
+_AHEAD = 2
+"""Items per worker that are under way: one at work and one at hand. A killed driver loses no more."""
 
 
 class ProcessesExecutor:
