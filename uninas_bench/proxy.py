@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Source = Literal["gaussian", "task"]
 Init = Literal["kaiming", "model"]
-Need = Literal["images", "labels", "gradients", "fit"]
+Need = Literal["images", "labels", "gradients"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ def simple_proxy(
     Args:
         name: the name on the board.
         version: bump it when a number can change.
-        needs: any of ``images``, ``labels``, ``gradients``, ``fit``.
+        needs: any of ``images``, ``labels``, ``gradients``.
         settings: ``batch``, ``source`` and ``init`` (see `Settings`).
 
     Example:
