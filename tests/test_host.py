@@ -125,7 +125,7 @@ def test_a_plugin_that_cannot_be_loaded_is_reported(write: Write, source: str, r
         ("return [a_proxy(version='1')]", "version is '1'; expected an integer"),
         ("return [a_proxy(components=['a'])]", "components is ['a']; expected a tuple"),
         ("return [a_proxy(components=('a', 'b'))]", "no method aggregate, which 2 components need"),
-        ("return [a_proxy(needs={'image'})]", "needs image; known: images, labels, gradients, fit"),
+        ("return [a_proxy(needs={'image'})]", "needs image; known: images, labels, gradients"),
         ("return [a_proxy(evaluate=Proxy.evaluate)]", "no method evaluate"),
         ("return [a_proxy(settings=None)]", "no settings"),
         ("return [a_proxy(name='steps'), a_proxy(name='more')]", '"steps" is already registered by'),
