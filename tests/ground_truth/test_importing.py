@@ -103,10 +103,10 @@ def test_verification(csv: Path) -> None:
 def test_verification_of_a_folder_with_gaps(nats_folder: Callable[..., Path]) -> None:
     folder = nats_folder()
     import_file(folder, task="cifar10")
-    assert findings("nasbench201")["seeds"] is None
-    assert findings("nasbench201")["source"] is True
+    assert findings("nasbench201-cifar10")["seeds"] is None
+    assert findings("nasbench201-cifar10")["source"] is True
     (folder / "000002.pickle.pbz2").write_bytes(b"altered")
-    assert findings("nasbench201")["source"] is False
+    assert findings("nasbench201-cifar10")["source"] is False
 
 
 def test_verification_of_encodings(csv: Path, data_folder: Path) -> None:
