@@ -121,9 +121,9 @@ def score_network(
         batches: images (B, 3, R, R) and labels (B,); ZiCo uses two, the others the first.
         init: ``keep`` the weights, or ``proxy``: each proxy's own initialisation on its copy.
         seed: seeds the generator of each proxy directly.
-        features: the modules whose outputs are the features, by name, the first one's input being the
-            first feature; or a callable from (network, images) to a list of tensors. Default: the
-            entries of the longest `Sequential` or `ModuleList`.
+        features: the modules whose outputs are the features, by name; or a callable from (network,
+            images) to a list of tensors. Default: the entries of the longest `Sequential` or `ModuleList`,
+            whose input is then the first feature, as a space's networks have it.
 
     Returns:
         Components by proxy; NaN where a proxy says that it does not apply.

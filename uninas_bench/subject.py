@@ -194,10 +194,12 @@ class NetworkSubject(Subject):
         return find_blocks(network, names)
 
     def features(self, images: Tensor, network: nn.Module | None = None) -> list[Tensor]:
-        """What the caller's own function gives, where there is one."""
+        """What the caller's own function gives, or the outputs of the modules that the caller named."""
+        network = self.network() if network is None else network
         if callable(self.taps):
-            return list(self.taps(self.network() if network is None else network, images))
-        return super().features(images, network)
+            return list(self.taps(network, images))
+        features = super().features(images, network)
+        return features if self.taps is None else features[1:]
 
 
 def draw_batch(

@@ -115,7 +115,7 @@ def _nasbench201(entry: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     space = ub.space("nasbench201", channels=entry["C"], cells=entry["N"])
     task = Task("parity", "parity", entry["resolution"], entry["classes"])
     network = space.build(space.parse(entry["arch"]), task)
-    return network, [name for name, _ in space.blocks(network)]
+    return network, ["stem", *(name for name, _ in space.blocks(network))]
 
 
 class _Stack(nn.Module):
@@ -144,5 +144,4 @@ class _Stack(nn.Module):
 
 def _stack(entry: Mapping[str, Any]) -> tuple[nn.Module, list[str]]:
     network = _Stack(entry["spec"], entry["classes"])
-    # The reference's first feature is the first stage's output, which is what the second stage takes in.
-    return network, [f"stages.{i}" for i in range(1, len(network.stages))]
+    return network, [f"stages.{i}" for i in range(len(network.stages))]

@@ -32,7 +32,7 @@ def images(size=6, channels=4, resolution=8, seed=0):
 def test_whole_statistics_by_numpy():
     """Features by hand, spectra and one explicit vector-Jacobian product per stage."""
     network, data = nets.seeded(nets.Stages), nets.batches(1)
-    names = ["stages.1", "stages.2"]
+    names = ["stages.0", "stages.1", "stages.2"]
     found = nets.value(network, ub.proxy("az_nas"), data, features=names, seed=3)
 
     features = [network.stages[0](data[0][0]).detach()]
@@ -130,9 +130,9 @@ def test_blocks_that_return_their_input_are_left_out():
         )
 
     network, data = nets.seeded(build), nets.batches(1)
-    robust = nets.value(network, ub.proxy("az_nas"), data, features=["1", "2"])
+    robust = nets.value(network, ub.proxy("az_nas"), data, features=["0", "1", "2"])
     assert math.isfinite(robust["trainability"])
-    reference = nets.value(network, ub.proxy("az_nas", style="reference"), data, features=["1", "2"])
+    reference = nets.value(network, ub.proxy("az_nas", style="reference"), data, features=["0", "1", "2"])
     assert reference["trainability"] == -math.inf
     assert reference["expressivity"] == pytest.approx(robust["expressivity"], rel=1e-5)
 
@@ -156,7 +156,9 @@ def test_in_place_activations_do_not_reach_the_features():
         )
 
     data = nets.batches(1)
-    one, two = (nets.value(build(i), ub.proxy("az_nas"), data, features=["1", "2"]) for i in (False, True))
+    one, two = (
+        nets.value(build(i), ub.proxy("az_nas"), data, features=["0", "1", "2"]) for i in (False, True)
+    )
     assert one == two
 
 

@@ -1,0 +1,65 @@
+"""What a proxy sees of a bare network: its features, by name, by function, or found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from uninas_bench.errors import UserError
+from uninas_bench.proxy import Settings
+from uninas_bench.subject import NetworkSubject
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        return nn.Sequential(nn.Linear(2, 4), body)
+
+
+def subject(network: nn.Module, features: Any) -> NetworkSubject:
+    batches = [(torch.arange(6.0).reshape(3, 2), torch.zeros(3, dtype=torch.int64))]
+    return NetworkSubject(network, batches, Settings(), init="keep", seed=0, features=features)
+
+
+def by_hand(network: Any, images: Tensor) -> list[Tensor]:
+    """The stem's output, and that of each of the three layers after it."""
+    outputs = [network[0](images)]
+    for layer in network[1]:
+        outputs.append(layer(outputs[-1]))
+    return outputs
+
+
+def check(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_named_features_are_outputs(network: nn.Module) -> None:
+    images = torch.arange(6.0).reshape(3, 2)
+    wanted = by_hand(network, images)
+    check(subject(network, ["1.0", "1.2"]).features(images), [wanted[1], wanted[3]])
+    check(subject(network, ["0", "1.0", "1.1", "1.2"]).features(images), wanted)
+
+
+def test_found_features_start_with_the_input_of_the_first_block(network: nn.Module) -> None:
+    images = torch.arange(6.0).reshape(3, 2)
+    found = subject(network, None)
+    assert [name for name, _ in found.blocks(network)] == ["1.0", "1.1", "1.2"]
+    check(found.features(images), by_hand(network, images))
+
+
+def test_features_of_a_function(network: nn.Module) -> None:
+    images = torch.arange(6.0).reshape(3, 2)
+    check(subject(network, by_hand).features(images), by_hand(network, images))
+
+
+def test_a_feature_that_is_not_there(network: nn.Module) -> None:
+    with pytest.raises(UserError, match='no module "2"'):
+        subject(network, ["2"]).features(torch.zeros(1, 2))
