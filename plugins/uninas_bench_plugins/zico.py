@@ -127,8 +127,8 @@ def layer_term(gradients: Sequence[Tensor]) -> float:
     stacked = torch.stack(list(gradients))
     mean = stacked.mean(0)
     sigma = (stacked - mean).square_().mean(0).sqrt_()
-    varies = sigma > 0
-    total = (stacked.abs_().mean(0)[varies] / sigma[varies]).sum(dtype=torch.float64).item()
+    ratios = stacked.abs_().mean(0).div_(sigma).masked_fill_(sigma == 0, 0)
+    total = ratios.sum(dtype=torch.float64).item()
     return math.log(total) if total > 0 else 0.0
 
 
