@@ -62,7 +62,7 @@ class Vkdnw(Proxy):
 
     name = "vkdnw"
     components = ("entropy", "dim")
-    needs = frozenset({"gradients"})
+    needs = frozenset({"images", "gradients"})
     reference = (
         "Tybl and Neumann, Training-free NAS through Variance of Knowledge of Deep Network Weights, CVPR 2025"
     )

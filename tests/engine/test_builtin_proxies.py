@@ -21,8 +21,8 @@ OPTIONS = {"space": SPACE, "task": "digits"}
 
 
 def proxies() -> list[Proxy]:
-    """Those that need no fit, on small batches."""
-    found = [proxy for proxy in default_host().proxies.values() if "fit" not in proxy.needs]
+    """All of them, on small batches."""
+    found = default_host().proxies.values()
     return [proxy.with_settings(batch=8) if proxy.components else proxy for proxy in found]
 
 
@@ -72,3 +72,16 @@ def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
         subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)
     ]
     assert answers == ["True", "False"]
+
+
+@pytest.mark.parametrize("name", ["nwot", "zico", "az_nas", "jacov", "vkdnw"])
+def test_every_proxy_takes_the_images_of_the_task(name: str) -> None:
+    """Asked for real images a proxy sees them, and its number changes."""
+    encoding = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+    proxy = default_host().proxies[name].with_settings(batch=8)
+    frames = [
+        score([encoding], [proxy.with_settings(source=source)], **OPTIONS)  # type: ignore[arg-type]
+        for source in ("gaussian", "task")
+    ]
+    assert all((frame["status"] == "ok").all() for frame in frames)
+    assert not frames[0]["value"].equals(frames[1]["value"])
