@@ -96,12 +96,12 @@ def score(
     Raises:
         UserError: a name, a setting, an encoding or a file is wrong; nothing was computed.
     """
-    from uninas_bench.engine import score as run
+    from uninas_bench.engine import run
 
     return run(
         architectures, proxies, space=space, task=task, seed=seed, workers=workers, executor=executor,
         store=store, data=data, timeout=timeout, device=device, progress=progress,
-    )  # fmt: skip
+    ).tidy()  # fmt: skip
 
 
 def score_network(

@@ -18,7 +18,6 @@ from uninas_bench.scores import Scores
 from uninas_bench.store import open_store
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor, nn
 
     from uninas_bench.architecture import Architecture, Task
@@ -49,28 +48,6 @@ class ProgressEvent:
 
 
 Progress = Callable[[ProgressEvent], None]
-
-
-def score(
-    architectures: Sequence[Architecture | str],
-    proxies: Sequence[str | Proxy],
-    *,
-    space: str | SearchSpace | None = None,
-    task: str | Task = "cifar10",
-    seed: int = 0,
-    workers: int = 1,
-    executor: str | None = None,
-    store: str | Path | ScoreStore | None = None,
-    data: Mapping[str, str | Path | ImageSource] | None = None,
-    timeout: float | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """The tidy frame of `run`; see `uninas_bench.score`."""
-    return run(
-        architectures, proxies, space=space, task=task, seed=seed, workers=workers, executor=executor,
-        store=store, data=data, timeout=timeout, device=device, progress=progress,
-    ).tidy()  # fmt: skip
 
 
 def run(

@@ -127,6 +127,7 @@ class Evaluator:
         try:
             with isolated(self.run_seed):
                 return bare_pass_seconds(subject.network(), subject.batch()[0])
+        # The score is there already; a yardstick that fails leaves only its multiple unknown.
         except Exception:
             _log.debug("no bare pass of %s", encoding, exc_info=True)
             return None

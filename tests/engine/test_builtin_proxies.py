@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uninas_bench import Proxy
-from uninas_bench.engine import run, score
+from uninas_bench import Proxy, score
+from uninas_bench.engine import run
 from uninas_bench.host import default_host
 from uninas_bench.spaces.nasbench201 import NasBench201
 

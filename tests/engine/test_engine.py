@@ -15,8 +15,9 @@ from torch import nn
 
 from tests.engine.toy import TASK, Toy, global_noise, moody, spread, weights
 from uninas_bench import Architecture, NotApplicable, Proxy, Subject, UserError, simple_proxy
+from uninas_bench.api import score
 from uninas_bench.data.source import ImageSet, Split
-from uninas_bench.engine import ProgressEvent, run, score, score_network
+from uninas_bench.engine import ProgressEvent, run, score_network
 from uninas_bench.errors import InvalidArchitecture, UnknownName
 from uninas_bench.evaluate import bare_pass_seconds
 from uninas_bench.scores import TIDY_COLUMNS
