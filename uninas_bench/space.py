@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import UnknownName, UserError
@@ -12,6 +12,8 @@ from uninas_bench.errors import UnknownName, UserError
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+
+    from uninas_bench.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,5 +117,37 @@ class SearchSpace(Protocol):
         """The blocks of a network that `build` made, in forward order; stem and head are no blocks.
 
         The features of a network are the input of its first block and the output of every block.
+        """
+        ...
+
+
+@runtime_checkable
+class BoundedSpace(Protocol):
+    """A space that knows how to move within bounds, so that a search need not try moves blindly."""
+
+    def step(
+        self,
+        architecture: Architecture,
+        rng: np.random.Generator,
+        task: Task,
+        bounds: Bounds,
+        *,
+        steps: int = 1,
+        p_eliminate: float = 0.3,
+        n_try: int = 64,
+    ) -> Architecture | None:
+        """What ``steps`` random moves make of an architecture, without leaving ``bounds``.
+
+        Args:
+            architecture: within the bounds, where they are to hold afterwards.
+            rng: decides everything.
+            task: what the costs are counted for.
+            bounds: of parameters and FLOPs.
+            steps: moves.
+            p_eliminate: probability that a move takes something away; it adds otherwise.
+            n_try: attempts per move.
+
+        Returns:
+            The last architecture; None where a move found nothing to do in ``n_try`` attempts.
         """
         ...
