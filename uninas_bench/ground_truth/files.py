@@ -6,14 +6,13 @@ import csv
 import gzip
 import io
 import json
-import os
-import tempfile
 import zlib
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo
+from uninas_bench.whole_files import write_whole
 
 SUFFIX = ".csv.gz"
 _LONGEST_HEADER = 1 << 16
@@ -32,21 +31,7 @@ def write_table(table: GroundTruth, path: Path) -> None:
     table.rows.to_csv(text, index=False, lineterminator="\n")
     # A fixed time stamp, or the same table would have other bytes every second.
     data = gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_whole(path, data)
 
 
 def is_table(path: Path) -> bool:
