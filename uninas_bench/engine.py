@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uninas_bench.cells import Configuration, Outcome, Status
-from uninas_bench.errors import NotApplicable, UnknownName, UserError
-from uninas_bench.evaluate import Evaluator, Unit, one_line
-from uninas_bench.executors.executor import Failed
+from uninas_bench.cells import Configuration, Status
+from uninas_bench.errors import NotApplicable, UserError
+from uninas_bench.evaluate import Unit
+from uninas_bench.execution import Execution, Progress, ProgressEvent, find_executor, opened
 from uninas_bench.plan import Plan, expand, make_plan
 from uninas_bench.scores import Scores
-from uninas_bench.store import open_store
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.data.source import ImageSource
-    from uninas_bench.executors.executor import Executor
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
     from uninas_bench.store import Columns, ScoreStore
+    from uninas_bench.store.contract import Provenance
     from uninas_bench.subject import Features
 
-
-@dataclass(frozen=True, slots=True)
-class ProgressEvent:
-    """Sent after every finished cell of a run.
-
-    Attributes:
-        done: finished cells of this run, of ``total`` that were missing.
-        proxy: whose cell it was, and the ``seconds`` it took.
-        failed: how many of the finished cells failed.
-    """
-
-    done: int
-    total: int
-    proxy: str
-    seconds: float
-    failed: int
-
-
-Progress = Callable[[ProgressEvent], None]
+__all__ = ["Progress", "ProgressEvent", "run", "score_network"]
 
 
 def run(
@@ -97,33 +76,19 @@ def run(
 
         host = default_host()
     plan = make_plan(host, architectures, proxies, space=space, task=task, seed=seed, data=data)
-    if timeout is not None and timeout <= 0:
-        raise UserError(f"timeout={timeout}: expected a positive number of seconds")
-    runner = _executor(host, executor, workers, timeout)
-    with _opened(store) as scores:
+    runner = find_executor(host, executor, workers, timeout)
+
+    def record() -> Provenance:
+        from uninas_bench.provenance import provenance
+
+        return provenance(host, command=command, device=device, workers=workers)
+
+    with opened(store) as scores:
         columns = scores.columns(plan.configurations, plan.encodings)
         units = _missing_units(plan, columns, retry_failed=retry_failed)
         if units:
-            from uninas_bench.provenance import provenance
-
-            evaluator = Evaluator(plan, device)
-            evaluator.load_images()
-            _check_device(device)
-            record = provenance(host, command=command, device=device, workers=workers)
-            number = scores.begin_run(record)
-            keeper = _Keeper(scores, number, sum(len(unit.jobs) for unit in units), progress)
-            try:
-                _execute(runner, evaluator, units, timeout, keeper)
-            except KeyboardInterrupt:
-                scores.end_run(number, interrupted=True)
-                raise KeyboardInterrupt(
-                    f"interrupted after {keeper.done} of {keeper.total} cells; what is finished is stored, "
-                    "and the same call goes on from there"
-                ) from None
-            except BaseException:
-                scores.end_run(number, interrupted=True)
-                raise
-            scores.end_run(number)
+            with Execution(plan, scores, runner, record=record, device=device, timeout=timeout) as execution:
+                execution.run(units, progress)
             columns = scores.columns(plan.configurations, plan.encodings)
         return Scores(plan, columns)
 
@@ -168,51 +133,6 @@ def score_network(
     return scores
 
 
-class _Keeper:
-    """Commits outcomes, counts them, and tells the caller."""
-
-    def __init__(self, store: ScoreStore, number: int, total: int, progress: Progress | None) -> None:
-        self.store = store
-        self.number = number
-        self.total = total
-        self.progress = progress
-        self.done = 0
-        self.failed = 0
-
-    def keep(self, outcomes: Sequence[Outcome]) -> None:
-        self.store.write(outcomes, self.number)
-        for outcome in outcomes:
-            self.done += 1
-            self.failed += outcome.status is not Status.OK
-            if self.progress is not None:
-                self.progress(
-                    ProgressEvent(
-                        self.done, self.total, outcome.configuration.proxy, outcome.seconds, self.failed
-                    )
-                )
-
-
-def _execute(
-    runner: Executor, evaluator: Evaluator, units: list[Unit], timeout: float | None, keeper: _Keeper
-) -> None:
-    """Run the units; where one of several cells dies, run its cells one by one."""
-    while units:
-        longest = max(len(unit.jobs) for unit in units)
-        limit = timeout * longest if timeout is not None else None
-        again: list[Unit] = []
-        with closing(runner.run(evaluator, units, limit)) as results:
-            for unit, result in results:
-                if not isinstance(result, Failed):
-                    keeper.keep(result)
-                elif len(unit.jobs) == 1:
-                    configuration = evaluator.configurations[unit.jobs[0]]
-                    status = Status(result.kind)
-                    keeper.keep([Outcome(configuration, unit.encoding, status, result.message)])
-                else:
-                    again += [Unit(unit.encoding, (job,)) for job in unit.jobs]
-        units = again
-
-
 def _missing_units(plan: Plan, columns: Mapping[Configuration, Columns], *, retry_failed: bool) -> list[Unit]:
     jobs: dict[str, list[int]] = {encoding: [] for encoding in plan.encodings}
     for job, configuration in enumerate(plan.configurations):
@@ -225,32 +145,3 @@ def _missing_units(plan: Plan, columns: Mapping[Configuration, Columns], *, retr
                 if encoding not in present:
                     wanted.append(job)
     return [Unit(encoding, tuple(wanted)) for encoding, wanted in jobs.items() if wanted]
-
-
-def _executor(host: Host, name: str | None, workers: int, timeout: float | None) -> Executor:
-    if workers < 1:
-        raise UserError(f"workers={workers}: expected at least 1")
-    if name is None:
-        # Only another process can be stopped.
-        name = "serial" if workers == 1 and timeout is None else "processes"
-    if name not in host.executors:
-        raise UnknownName("executor", name, host.executors)
-    return host.executors[name].create(workers)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f'device "{device}": {one_line(error)}') from None
-
-
-@contextmanager
-def _opened(store: str | Path | ScoreStore | None) -> Iterator[ScoreStore]:
-    if store is None or isinstance(store, str | Path):
-        with open_store(store) as opened:
-            yield opened
-    else:
-        yield store

@@ -64,15 +64,33 @@ def make_plan(
     """
     task = find_task(task)
     found_space, points = _architectures(host, architectures, space)
+    return plan_of(host, found_space, points, proxies, task=task, seed=seed, data=data)
+
+
+def plan_of(
+    host: Host,
+    space: SearchSpace,
+    architectures: tuple[Architecture, ...],
+    proxies: Sequence[str | Proxy],
+    *,
+    task: Task,
+    seed: int,
+    data: Mapping[str, str | Path | ImageSource] | None,
+) -> Plan:
+    """The plan of a known space and of distinct architectures of it, which may still be none.
+
+    Raises:
+        UserError: as `make_plan`.
+    """
     found = expand(host, proxies)
     scored = tuple(proxy for proxy in found if proxy.components)
     images = _images(host, task, [proxy for proxy in scored if sees_images(proxy)], data)
     fingerprint = images.fingerprint if images is not None else ""
     configurations = tuple(
         Configuration(
-            space=found_space.name,
-            space_version=found_space.version,
-            scale=str(found_space.scale),
+            space=space.name,
+            space_version=space.version,
+            scale=str(space.scale),
             dataset=task.dataset,
             resolution=task.resolution,
             classes=task.classes,
@@ -84,7 +102,7 @@ def make_plan(
         )
         for proxy in scored
     )
-    return Plan(found_space, task, points, found, scored, configurations, images, seed)
+    return Plan(space, task, architectures, found, scored, configurations, images, seed)
 
 
 def sees_images(proxy: Proxy) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from uninas_bench.executors.executor import Executor
+from uninas_bench.executors.executor import Executor, Failed, KeepingExecutor
 from uninas_bench.executors.processes import processes
 from uninas_bench.host import load_file
 from uninas_bench.testing.executors import ExecutorTestCase
@@ -114,3 +114,39 @@ def test_workers_end_with_their_driver(tmp_path: Path, end: signal.Signals) -> N
     if end is signal.SIGINT:
         assert "KeyboardInterrupt" in err
         assert err.count("Traceback") == 1
+
+
+def _pid(_item: int) -> int:
+    return os.getpid()
+
+
+def _pid_or_die(item: int) -> int:
+    if item < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_workers_are_kept_between_runs_of_one_function_and_then_stopped() -> None:
+    executor = processes.create(1)
+    assert isinstance(executor, KeepingExecutor)
+    with executor.keeping():
+        first, second = ([pid for _, pid in executor.run(_pid, [item])] for item in range(2))
+        assert first == second
+        (other,) = [pid for _, pid in executor.run(_pid_or_die, [0])]
+        assert other != first[0], "another function has workers of its own"
+        assert not psutil.pid_exists(first[0])
+        assert other in {child.pid for child in psutil.Process().children()}
+    assert not psutil.pid_exists(other)
+
+
+def test_a_kept_team_outlives_a_worker_that_dies_and_a_run_that_is_left() -> None:
+    executor = processes.create(1)
+    assert isinstance(executor, KeepingExecutor)
+    with executor.keeping():
+        ((_, failure),) = executor.run(_pid_or_die, [-1])
+        assert failure == Failed("crashed", "the worker process was killed by SIGKILL")
+        left = executor.run(_pid_or_die, [1, 2])
+        next(left)
+        left.close()
+        ((_, pid),) = executor.run(_pid_or_die, [3])
+        assert isinstance(pid, int)

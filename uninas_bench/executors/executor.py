@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,6 +32,15 @@ class Executor(Protocol):
         ends the iteration and reaches the caller, a `UserError` as a `UserError`; so should everything
         that the function does not return as data. Closing the iterator stops the workers.
         """
+        ...
+
+
+@runtime_checkable
+class KeepingExecutor(Executor, Protocol):
+    """An executor that can keep its workers from one run to the next, where starting them takes long."""
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Within it, runs of one function use the same workers; leaving it stops them."""
         ...
 
 

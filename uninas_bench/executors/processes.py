@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -31,6 +31,20 @@ class ProcessesExecutor:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._keeps = False
+        self._kept: _Team | None = None
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Within it, runs of one function use the same workers; leaving it stops them."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            if self._kept is not None:
+                self._kept.stop()
+                self._kept = None
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], timeout: float | None = None
@@ -41,16 +55,12 @@ class ProcessesExecutor:
             UserError: the function raised it.
             RuntimeError: the function raised anything else, or the workers die while they start.
         """
-        from uninas_bench.executors.shipping import modules_by_value, ship
-
-        modules = modules_by_value()
-        shipped = ship(function, modules)
         todo = iter(items)
         idle_breaks = 0
         while True:
             lost: list[Item] = []
             progress = False
-            for item, result in self._pool(shipped, modules, todo, timeout, lost):
+            for item, result in self._team(function, todo, timeout, lost):
                 progress = True
                 yield item, result
             if not lost:
@@ -61,33 +71,27 @@ class ProcessesExecutor:
                 raise RuntimeError("the worker processes die while they start; see their messages above")
             todo = chain(lost, todo)
 
-    def _pool(
+    def _team(
         self,
-        function: bytes,
-        modules: Sequence[ModuleType],
+        function: Callable[[Item], Any],
         todo: Iterator[Item],
         timeout: float | None,
         lost: list[Item],
     ) -> Generator[tuple[Item, Any], None, None]:
-        """Run one pool to its end; ``lost`` gets the items that it had when it broke."""
-        from pebble import ProcessPool
-
-        from uninas_bench.executors.shipping import ship
-        from uninas_bench.executors.worker import call, start_worker
-
+        """Run one team until it is done or breaks; ``lost`` gets the items that it had when it broke."""
         finished: SimpleQueue[Future[bytes]] = SimpleQueue()
         running: dict[Future[bytes], Item] = {}
-        pool = ProcessPool(
-            max_workers=self.workers, initializer=start_worker, initargs=(function,), context=_Context()
-        )
+        team = self._kept_or_new(function)
+        done_well = False
         try:
             while True:
                 if not lost:
                     for item in islice(todo, self.workers * _AHEAD - len(running)):
-                        future = pool.schedule(call, args=(ship(item, modules),), timeout=timeout)
+                        future = team.schedule(item, timeout)
                         running[future] = item
                         future.add_done_callback(finished.put)
                 if not running:
+                    done_well = not lost
                     return
                 done = finished.get()
                 item = running.pop(done)
@@ -99,8 +103,48 @@ class ProcessesExecutor:
                 else:
                     yield item, _failure(error, timeout)
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+            if done_well and self._keeps:
+                self._kept = team
+            else:
+                team.stop()
+
+    def _kept_or_new(self, function: Callable[[Item], Any]) -> _Team:
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.function is function:
+            return kept
+        if kept is not None:
+            kept.stop()
+        return _Team(function, self.workers)
+
+
+class _Team:
+    """Worker processes that have the function."""
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        from pebble import ProcessPool
+
+        from uninas_bench.executors.shipping import modules_by_value, ship
+        from uninas_bench.executors.worker import start_worker
+
+        self.function = function
+        self._modules = modules_by_value()
+        self._pool = ProcessPool(
+            max_workers=workers,
+            initializer=start_worker,
+            initargs=(ship(function, self._modules),),
+            context=_Context(),
+        )
+
+    def schedule(self, item: object, timeout: float | None) -> Future[bytes]:
+        from uninas_bench.executors.shipping import ship
+        from uninas_bench.executors.worker import call
+
+        future: Future[bytes] = self._pool.schedule(call, args=(ship(item, self._modules),), timeout=timeout)
+        return future
+
+    def stop(self) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
 
 
 def _failure(error: BaseException, timeout: float | None) -> Failed:
