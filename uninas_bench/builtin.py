@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def uninas_bench_spaces() -> Iterable[SearchSpace]:
-    """The two benchmark spaces, at the scale of their tables."""
+    """The benchmark spaces at the scale of their tables, and UniNAS at its paper's."""
     from uninas_bench.spaces.nasbench201 import NasBench201
     from uninas_bench.spaces.nats_size import NatsSize
+    from uninas_bench.spaces.uninas.space import Uninas
 
-    return [NasBench201(), NatsSize()]
+    return [NasBench201(), NatsSize(), Uninas()]
 
 
 @hookimpl

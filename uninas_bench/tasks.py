@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from uninas_bench.architecture import Task
-from uninas_bench.errors import UnknownName
+from uninas_bench.errors import UnknownName, UserError
 
 _CATALOGUE = {
     task.name: task
@@ -33,14 +33,22 @@ def task_names() -> tuple[str, ...]:
 
 
 def find_task(task: str | Task) -> Task:
-    """The task of a name such as ``cifar10`` or ``cifar10-valid-12ep``; a `Task` passes through.
+    """The task of a name such as ``cifar10``, ``cifar10-valid-12ep`` or ``imagenet1k@64``.
+
+    ``@64`` asks for another resolution than the benchmark's own. A `Task` passes through.
 
     Raises:
         UnknownName: the name without its epochs is not in the catalogue.
     """
     if isinstance(task, Task):
         return task
-    base = _EPOCHS.sub("", task)
+    plain, at, resolution = task.partition("@")
+    base = _EPOCHS.sub("", plain)
     if base not in _CATALOGUE:
-        raise UnknownName("task", task, _CATALOGUE)
-    return replace(_CATALOGUE[base], name=task)
+        raise UnknownName("task", plain, _CATALOGUE)
+    found = replace(_CATALOGUE[base], name=task)
+    if not at:
+        return found
+    if not resolution.isdecimal() or not 8 <= int(resolution[:6]) <= 4096:
+        raise UserError(f'task "{task}": expected a resolution between 8 and 4096 after @, as in {base}@64')
+    return replace(found, resolution=int(resolution))

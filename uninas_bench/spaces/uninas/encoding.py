@@ -48,15 +48,13 @@ def read_design(text: str, widths: Sequence[int]) -> Design:
         match = _WIDTHS.match(body)
         parts = [part.strip() for part in match[1].split(":")] if match else []
         if match is None or not all(part.isdecimal() and 0 < int(part[:6]) < 100_000 for part in parts):
-            raise InvalidArchitecture(
-                'cannot read the widths; expected them as in "{64:128:384:512} R, R | ..."'
-            )
+            raise InvalidArchitecture('cannot read the widths; expected "{64:128:384:512} R, R | ..."')
         own, body = tuple(map(int, parts)), body[match.end() :]
     stages = body.split("|")
     channels = own if own is not None else tuple(widths)
     if len(stages) != len(channels):
         raise InvalidArchitecture(
-            f'{len(stages)} stages, expected {len(channels)} with "|" between them, as in "E, E | E, R, R | T, T | R"'
+            f'{len(stages)} stages, expected {len(channels)} with "|" between them, as in "E | E, R | T | R"'
         )
     designed = tuple(_read_stage(number, stage, channels[number]) for number, stage in enumerate(stages))
     return Design(designed, own if own != tuple(widths) else None)

@@ -1,9 +1,9 @@
 """The text of a graph: operations in order, each taking what was made last, ``;`` between branches.
 
 ``copy2 ; gelu ; conv1 add2``: an operation takes its inputs from the top of a stack and leaves its output
-there. One with several outputs leaves nothing: ``;`` fetches the next unused output of the innermost branching
-that has one, ``;3.1`` output 1 of node 3, wherever it is. ``12*( ; gelu )`` repeats what is between the
-brackets; the empty graph is ``-``. Every graph has exactly one text, and the text one graph.
+there. One with several outputs leaves nothing: ``;`` fetches the next unused output of the innermost
+branching that has one, ``;3.1`` output 1 of node 3, wherever it is. ``12*( ; gelu )`` repeats what is between
+the brackets; the empty graph is ``-``. Every graph has exactly one text, and the text one graph.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from uninas_bench.spaces.uninas.operations import read_operation
 
 EMPTY = "-"
 NEXT = ";"
+_CLOSE = ")"
 _TOKEN = re.compile(r"\d+\*\(|\)|;(?:\d+\.\d+)?|[^\s;()*]+")
 _LONGEST_GROUP = 400
 _LONGEST = 10_000
@@ -126,7 +127,7 @@ def _unfolded(tokens: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     for token, position in tokens:
         if token.endswith("*("):
             open_.append((int(token[:-2][:6]), position, []))
-        elif token == ")":
+        elif token == _CLOSE:
             if len(open_) == 1:
                 raise InvalidArchitecture(f'")" at position {position} closes nothing')
             count, where, group = open_.pop()
@@ -155,9 +156,8 @@ def _build(tokens: Sequence[tuple[str, int]]) -> Graph:
         number = len(nodes) + 1
         taken = operation.inputs
         if len(stack) < taken:
-            raise GraphError(
-                f"node {number} ({operation}) at position {position} needs {taken} inputs, {len(stack)} are there"
-            )
+            where = f"node {number} ({operation}) at position {position}"
+            raise GraphError(f"{where} needs {taken} inputs, {len(stack)} are there")
         nodes.append(Node(operation, tuple(stack[len(stack) - taken :])))
         del stack[len(stack) - taken :]
         if operation.outputs == 1:

@@ -162,35 +162,38 @@ def infer(operation: Operation, inputs: tuple[TensorType, ...]) -> tuple[TensorT
         TypeFault: with what the operation needs and what it got.
     """
     first = inputs[0]
-    kind, factor = operation.kind, operation.factor
-    if kind in UNARY:
+    if operation.kind in UNARY:
         return inputs
-    if kind in {"conv_exp", "copy"}:
-        return (TensorType(first.channels * factor, first.path),) if kind == "conv_exp" else (first,) * factor
-    if kind in {"conv_red", "chunk", "conv_chunk"}:
-        pieces = operation.heads if kind == "conv_chunk" else factor
-        _need(first.channels % pieces == 0, f"needs channels divisible by {pieces}", inputs)
-        return (TensorType(first.channels // pieces, first.path),) * operation.outputs
-    if kind in {"add", "multiply"}:
-        _need(len(set(inputs)) == 1, "needs inputs of the same shape", inputs)
-        return (first,)
-    if kind == "concat":
+    if operation.inputs > 1:
+        return (_joined(operation, inputs),)
+    channels, path = first.channels, first.path
+    match operation.kind:
+        case "conv_exp":
+            channels *= operation.factor
+        case "conv_red" | "chunk" | "conv_chunk":
+            pieces = operation.heads if operation.kind == "conv_chunk" else operation.factor
+            _need(channels % pieces == 0, f"needs channels divisible by {pieces}", inputs)
+            channels //= pieces
+        case "global_avg":
+            path += POOLED
+        case "up_sample":
+            _need(path.endswith(POOLED), "needs a tensor that global_avg has pooled", inputs)
+            path = path[:-1]
+    return (TensorType(channels, path),) * operation.outputs
+
+
+def _joined(operation: Operation, inputs: tuple[TensorType, ...]) -> TensorType:
+    """The type of what an operation makes of several tensors."""
+    first, second = inputs[:2]
+    if operation.kind == "concat":
         _need(len({t.path for t in inputs}) == 1, "needs inputs of the same height and width", inputs)
-        return (TensorType(sum(t.channels for t in inputs), first.path),)
-    if kind == "global_avg":
-        return (TensorType(first.channels, first.path + POOLED),)
-    if kind == "up_sample":
-        _need(first.path.endswith(POOLED), "needs a tensor that global_avg has pooled", inputs)
-        return (TensorType(first.channels, first.path[:-1]),)
-    second = inputs[1]
-    if kind == "matmul1":
-        _need(first == second, "needs two inputs of the same shape", inputs)
-        return (TensorType(1, first.path + TOKENS),)
-    _need(
-        first == TensorType(1, second.path + TOKENS),
-        "needs a map (1, N, N) and a tensor of N = H W positions", inputs,
-    )  # fmt: skip
-    return (second,)
+        return TensorType(sum(t.channels for t in inputs), first.path)
+    if operation.kind == "matmul2":
+        is_map = first == TensorType(1, second.path + TOKENS)
+        _need(is_map, "needs a map (1, N, N) and a tensor of N = H W positions", inputs)
+        return second
+    _need(len(set(inputs)) == 1, "needs inputs of the same shape", inputs)
+    return TensorType(1, first.path + TOKENS) if operation.kind == "matmul1" else first
 
 
 def _need(holds: bool, what: str, inputs: tuple[TensorType, ...]) -> None:

@@ -42,7 +42,7 @@ def template(code: str) -> Block:
     match = _CODE.fullmatch(code)
     if match is None or int(match[1]) == 0:
         raise InvalidArchitecture(
-            f'no block "{code[:20]}"; known: E, R, T with a number of heads as in T12, or [subblock / subblock]'
+            f'no block "{code[:20]}"; known: E, R, T with its heads as in T12, [subblock / subblock]'
         )
     return Block(read_graph(_attention(int(match[1]))), read_graph(_MLP))
 
