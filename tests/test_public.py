@@ -9,9 +9,9 @@ import pytest
 
 import uninas_bench
 
-SHARED = ("space", "proxy", "leaderboard", "ground_truth")
+SHARED = ("space", "proxy", "leaderboard", "ground_truth", "search")
 FIXED = (
-    "space", "proxy", "ground_truth", "score", "score_network", "leaderboard", "correlation",
+    "space", "proxy", "ground_truth", "score", "score_network", "leaderboard", "correlation", "search",
     "Architecture", "Task", "Costs", "Proxy", "Settings", "Scale", "SearchSpace", "Subject",
     "NotApplicable", "UserError", "hookimpl", "simple_proxy", "__version__",
 )  # fmt: skip
@@ -37,5 +37,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_the_module_of_that_name_leaves_the_function(name: str) -> None:
     code = f"import importlib\nimportlib.import_module('uninas_bench.{name}')\nimport uninas_bench\n"
     code += "from uninas_bench.ground_truth import catalogue\nfrom uninas_bench.leaderboard import build\n"
+    code += "from uninas_bench.search.candidates import read_candidates\n"
     code += f"assert callable(uninas_bench.{name}), uninas_bench.{name}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from uninas_bench import ground_truth as _ground_truth_package  # noqa: F401
 from uninas_bench import leaderboard as _leaderboard_module  # noqa: F401
 from uninas_bench import proxy as _proxy_module  # noqa: F401
+from uninas_bench import search as _search_package  # noqa: F401
 from uninas_bench import space as _space_module  # noqa: F401
-from uninas_bench.api import ground_truth, leaderboard, proxy, score, score_network, space
+from uninas_bench.api import ground_truth, leaderboard, proxy, score, score_network, search, space
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.cells import Status
 from uninas_bench.errors import NotApplicable, UserError
@@ -62,6 +63,7 @@ __all__ = [
     "proxy",
     "score",
     "score_network",
+    "search",
     "simple_proxy",
     "space",
 ]

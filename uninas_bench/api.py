@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from uninas_bench.engine import Progress
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.proxy import Proxy
+    from uninas_bench.search.driver import Aggregate, SearchEvent, SearchResult
+    from uninas_bench.search.settings import Strategy
     from uninas_bench.space import SearchSpace
     from uninas_bench.subject import Features
 
@@ -160,3 +162,83 @@ def leaderboard(
     from uninas_bench.leaderboard import build
 
     return build(space, task, ground_truth, proxies, sample=sample, seed=seed, **options)
+
+
+def search(
+    space: str | SearchSpace,
+    proxy: str | Proxy,
+    *,
+    task: str | Task | None = None,
+    aggregate: Aggregate | None = None,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    params: str | None = None,
+    flops: str | None = None,
+    strategy: Strategy = "evolution",
+    iterations: int | None = None,
+    population: int = 64,
+    steps: int = 5,
+    p_eliminate: float = 0.3,
+    children: int = 1,
+    start: Sequence[str | Architecture] = (),
+    output: str | Path | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    executor: str | None = None,
+    store: str | Path | Literal["default"] | None = "default",
+    data: Mapping[str, str | Path | ImageSource] | None = None,
+    timeout: float | None = None,
+    device: str = "cpu",
+    progress: Callable[[SearchEvent], None] | None = None,
+) -> SearchResult:
+    """Search a space for the architectures that a proxy scores best.
+
+    What it finds follows from these arguments, ``workers`` and ``executor`` aside. Every score is stored as
+    it comes: after an interruption, even a ``kill -9``, the same call goes on from there.
+
+    Args:
+        space: by name or object.
+        proxy: by name or object; also one that ranks the population, such as ``az_nas``.
+        task: default the space's first.
+        aggregate: ``block-mean`` scores block by block and takes the mean, ``network`` the whole; for
+            proxies with a setting ``scope``.
+        settings: of the proxy and those that it requires: ``{"vkdnw": {"batch": 32}}``.
+        params: bounds of the parameters: ``22M..27M``, ``..27M``, ``22M..``.
+        flops: bounds of the FLOPs, in the space's convention.
+        strategy: ``evolution``, ``random`` or ``exhaustive``; see `uninas_bench.search.strategies`.
+        iterations: default 1024; for ``exhaustive`` none.
+        population: how many of the best are kept.
+        steps: moves from a parent to its child.
+        p_eliminate: probability that a move takes something away, in spaces that know their bounds.
+        children: architectures per iteration.
+        start: the first architectures; default one that is drawn.
+        output: a folder for ``candidates.json`` and ``history.csv``.
+        seed: fixes proposals, weights and images.
+        workers: processes of one torch thread each; evolution uses as many as there are children.
+        executor: as in `score`.
+        store: a path or a database URL; ``default`` is the user's store, None keeps scores in memory only.
+        data: as in `score`.
+        timeout: as in `score`.
+        device: where networks run.
+        progress: called after every finished cell and every round.
+
+    Returns:
+        ``candidates``, ``history`` and ``best``.
+
+    Raises:
+        UserError: a mistake in the arguments, before anything is scored; or nothing could be scored.
+    """
+    from uninas_bench.bounds import Bounds
+    from uninas_bench.host import default_host
+    from uninas_bench.search.driver import search as run
+    from uninas_bench.search.settings import search_settings
+
+    return run(
+        space, proxy,
+        search_settings(
+            strategy=strategy, iterations=iterations, population=population, steps=steps,
+            p_eliminate=p_eliminate, children=children, bounds=Bounds.read(params, flops),
+        ),
+        host=default_host(), start=start, task=task, aggregate=aggregate, proxy_settings=settings,
+        output=Path(output) if output is not None else None, seed=seed, workers=workers, executor=executor,
+        store=store, data=data, timeout=timeout, device=device, progress=progress,
+    )  # fmt: skip

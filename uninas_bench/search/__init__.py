@@ -1,0 +1,1 @@
+"""Search a space with a proxy: strategies, selection, the file of candidates."""

@@ -1,0 +1,99 @@
+"""Architectures that may be scored: how they are made, and which are let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uninas_bench.space import BoundedSpace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from uninas_bench.architecture import Architecture, Costs, Task
+    from uninas_bench.search.settings import SearchSettings
+    from uninas_bench.space import SearchSpace
+
+LISTABLE = 1_000_000
+"""Up to that size a finite space is shuffled as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An architecture to score: new, and within the bounds.
+
+    Attributes:
+        iteration: that proposed it, 0 for the start; in exhaustive search its place in the space's order.
+        parent: the encoding of what it was made from; empty where it was drawn or given.
+    """
+
+    architecture: Architecture
+    costs: Costs
+    iteration: int
+    parent: str = ""
+
+
+class Ground:
+    """The part of a space that a search may still enter.
+
+    Outside are what breaks the bounds, and what shares its `SearchSpace.canonical` text with something that
+    was let in: a network is scored once, under the first of its encodings that came.
+    """
+
+    def __init__(self, space: SearchSpace, task: Task, settings: SearchSettings) -> None:
+        self.space = space
+        self.task = task
+        self.settings = settings
+        self._seen: set[str] = set()
+
+    def propose(self, architecture: Architecture, iteration: int, parent: str = "") -> Proposal | None:
+        """A proposal, which closes the ground for its like; None where it is closed already."""
+        costs = self.space.costs(architecture, self.task)
+        if not self.settings.bounds.allows(costs):
+            return None
+        canonical = self.space.canonical(architecture)
+        if canonical in self._seen:
+            return None
+        self._seen.add(canonical)
+        return Proposal(architecture, costs, iteration, parent)
+
+    def child(self, parent: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """What ``steps`` moves make of ``parent`` within the bounds; None where ``n_try`` attempts fail.
+
+        A space that knows its bounds keeps to them in every move (Algorithm 1 of the UniNAS paper). In the
+        others a child is ``steps`` mutations, of which only the last has to be within.
+        """
+        settings = self.settings
+        if isinstance(self.space, BoundedSpace):
+            return self.space.step(
+                parent,
+                rng,
+                self.task,
+                settings.bounds,
+                steps=settings.steps,
+                p_eliminate=settings.p_eliminate,
+                n_try=settings.n_try,
+            )
+        for _ in range(settings.n_try):
+            child = parent
+            for _ in range(settings.steps):
+                child = self.space.mutate(child, rng)
+            if settings.bounds.allows(self.space.costs(child, self.task)):
+                return child
+        return None
+
+
+def is_listable(space: SearchSpace) -> bool:
+    """Whether all of the space can be drawn, in which case `draws` ends."""
+    return space.size is not None and space.size <= LISTABLE
+
+
+def draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Uniform draws: without repetition where the space is finite and listable, else for ever."""
+    if is_listable(space):
+        assert space.size is not None
+        yield from space.sample(space.size, rng)
+        return
+    while True:
+        yield from space.sample(1, rng)
