@@ -14,6 +14,7 @@ COMMANDS = {
     "plugins": "uninas_bench.cli.plugins",
     "proxies": "uninas_bench.cli.proxies",
     "scores": "uninas_bench.cli.scores",
+    "search": "uninas_bench.cli.search",
     "spaces": "uninas_bench.cli.spaces",
 }
 """Every command of the harness: its name and the module that holds it as ``command``."""

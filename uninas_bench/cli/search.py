@@ -1,0 +1,214 @@
+"""`uninas-bench search`: the architectures that a proxy scores best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from uninas_bench.cli import options
+from uninas_bench.cli.progress import EVERY
+from uninas_bench.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from uninas_bench.search.driver import SearchEvent, SearchResult
+
+
+_SHORTEST = 40
+"""Characters of an encoding that are shown however narrow the terminal is."""
+
+
+@click.command("search")
+@click.option("--space", metavar="SPACE", required=True,
+              help="Search space; `uninas-bench spaces` lists them.")  # fmt: skip
+@options.scale_option
+@click.option("--proxy", metavar="PROXY", required=True,
+              help="What scores; `uninas-bench proxies` lists them.")  # fmt: skip
+@click.option("--aggregate", type=click.Choice(("network", "block-mean")),
+              help="Score the whole network, or block by block and take the mean.")  # fmt: skip
+@click.option("--task", metavar="TASK", help="Task, such as cifar10; default the space's first.")
+@click.option("--params", metavar="MIN..MAX", help="Bounds of the parameters, such as 22M..27M or ..27M.")
+@click.option("--flops", metavar="MIN..MAX", help="Bounds of the FLOPs, such as ..20G.")
+@click.option("--strategy", type=click.Choice(("evolution", "random", "exhaustive")), default="evolution",
+              show_default=True, help="How to search.")  # fmt: skip
+@click.option("--iterations", type=click.IntRange(min=0), metavar="N",
+              help="Default 1024; an exhaustive search ends with the space.")  # fmt: skip
+@click.option("--population", type=click.IntRange(min=1), default=64, show_default=True,
+              help="How many of the best are kept.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=1), default=5, show_default=True,
+              help="Moves from a parent to its child.")  # fmt: skip
+@click.option("--p-eliminate", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+              help="Probability that a move takes something away.")  # fmt: skip
+@click.option("--children", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Architectures per iteration, scored in parallel.")  # fmt: skip
+@click.option("--start", metavar="ARCHITECTURE", multiple=True,
+              help="Where to begin; may be given several times. Default: one that is drawn.")  # fmt: skip
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, metavar="N",
+              help="How many of the best are shown at the end.")  # fmt: skip
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR",
+              help="Folder of candidates.json and history.csv.")  # fmt: skip
+@options.scoring_options
+def command(
+    *,
+    space: str,
+    scale: Mapping[str, str],
+    proxy: str,
+    params: str | None,
+    flops: str | None,
+    strategy: Any,
+    iterations: int | None,
+    population: int,
+    steps: int,
+    p_eliminate: float,
+    children: int,
+    top: int,
+    output: Path,
+    store: str | None,
+    plugins: tuple[Path, ...],
+    settings: Mapping[str, Mapping[str, str]],
+    **scoring: Any,
+) -> None:
+    """Search a space for the architectures that a proxy scores best.
+
+    Every score is kept as it comes: after an interruption the same command goes on from there. DIR gets the
+    best architectures in candidates.json and the course of the search in history.csv.
+    """
+    from rich.console import Console
+
+    from uninas_bench.bounds import Bounds
+    from uninas_bench.search.driver import search
+    from uninas_bench.search.settings import search_settings
+    from uninas_bench.store import default_store_url
+
+    console = Console(highlight=False)
+    host = options.host_with(plugins)
+    location = store or default_store_url()
+    console.print(f"uninas-bench {__version__} · store {location}", soft_wrap=True, markup=False)
+    progress = _SearchProgress(Console(stderr=True, highlight=False), f"{strategy} with {proxy}")
+    try:
+        result = search(
+            options.chosen_space(host, space, scale),
+            proxy,
+            search_settings(
+                strategy=strategy,
+                iterations=iterations,
+                population=population,
+                steps=steps,
+                p_eliminate=p_eliminate,
+                children=children,
+                bounds=Bounds.read(params, flops),
+            ),
+            host=host,
+            output=output,
+            store=location,
+            proxy_settings=settings,
+            progress=progress.update,
+            **scoring,
+        )
+    finally:
+        progress.close()
+    _show(result, output, top, console)
+
+
+def _show(result: SearchResult, output: Path, top: int, console: Console) -> None:
+    from uninas_bench.search.driver import CANDIDATES, HISTORY
+
+    found = result.candidates.candidates[:top]
+    columns = {
+        "#": [str(entry.rank) for entry in found],
+        "score": [f"{entry.score:.6g}" for entry in found],
+        "params": [f"{entry.costs.params:,}" for entry in found],
+        "FLOPs": [f"{entry.costs.flops:,}" for entry in found],
+        "iteration": [str(entry.iteration) for entry in found],
+    }
+    widths = {name: max(map(len, (name, *texts))) for name, texts in columns.items()}
+    left = max(_SHORTEST, console.width - sum(widths.values()) - 2 * len(widths))
+    rows = zip(*columns.values(), (_cut(entry.architecture, left) for entry in found), strict=True)
+    lines = [(*columns, "architecture"), *rows]
+    console.print()
+    for *numbers, architecture in lines:
+        cells = [text.rjust(width) for text, width in zip(numbers, widths.values(), strict=True)]
+        console.print("  ".join([*cells, architecture]), soft_wrap=True, markup=False)
+    console.print()
+    for line in (_what(result), *_next(output / CANDIDATES, output / HISTORY)):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _cut(text: str, width: int) -> str:
+    """The beginning of an encoding: that of a UniNAS network fills pages; the file has it whole."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _what(result: SearchResult) -> str:
+    found = result.candidates
+    convention = found.candidates[0].costs.convention
+    parts = [
+        f"{found.space} [{found.scale}] on {found.task}",
+        f"{found.proxy.name} ({found.proxy.settings})",
+        f"{found.search.bounds}",
+        f"{found.scored:,} scored, {result.computed:,} scores computed now",
+        *([f"{found.failed:,} failed"] if found.failed else []),
+        f"scores among {found.compared:,}, FLOPs counted as {convention}, seed {found.seed}",
+    ]
+    asked = found.search.iterations
+    if asked is not None and found.iterations < asked:
+        parts.append(f"ended after iteration {found.iterations:,} of {asked:,}: nothing new within reach")
+    return " · ".join(parts)
+
+
+def _next(candidates: Path, history: Path) -> tuple[str, ...]:
+    return (
+        f"best {candidates} · course {history}",
+        f"look at them: uninas-bench draw {candidates} --top 3 --output {candidates.parent / 'figures'}",
+    )
+
+
+class _SearchProgress:
+    """A bar with the best score on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.console = console
+        self.title = title
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._spoke = time.monotonic()
+
+    def update(self, event: SearchEvent) -> None:
+        """The search went on."""
+        if self.console.is_terminal:
+            self._draw(event)
+        elif time.monotonic() - self._spoke >= EVERY:
+            self._spoke = time.monotonic()
+            line = f"{self.title}: iteration {event.iteration:,} of {event.iterations:,}, {_state(event)}"
+            self.console.print(line, soft_wrap=True, markup=False)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar[0].stop()
+
+    def _draw(self, event: SearchEvent) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._bar is None:
+            bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(24),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[state]}"),
+                console=self.console,
+            )
+            self._bar = bar, bar.add_task(self.title, total=event.iterations, state="")
+            bar.start()
+        self._bar[0].update(self._bar[1], completed=event.iteration, state=_state(event))
+
+
+def _state(event: SearchEvent) -> str:
+    failed = f" · {event.failed:,} failed" if event.failed else ""
+    return f"best {event.best:.6g} · {event.scored:,} scored, {event.computed:,} scores new{failed}"
