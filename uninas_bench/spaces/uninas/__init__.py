@@ -6,3 +6,7 @@ Source: Tybl and Neumann, "Universal Neural Architecture Space", arXiv 2510.0603
 costs, `walk` how to go from one network to the next, `network` and `compiling` make modules of it, and
 `toolkit_json` speaks the file format of the authors' package.
 """
+
+from uninas_bench.spaces.uninas.toolkit_json import read_json, write_json
+
+__all__ = ["read_json", "write_json"]
