@@ -89,7 +89,7 @@ def read_toolkit(text: str) -> tuple[Design, UninasScale, int, int]:
     unknown = {*values} - {*_DEFAULTS}
     if unknown:
         raise InvalidFile(
-            f'uninas file: unknown key "{min(unknown)[:40]}", perhaps of a newer format; '
+            f"uninas file: unknown key {json.dumps(min(unknown)[:40])}, perhaps of a newer format; "
             f"known: {', '.join(_DEFAULTS)}"
         )
     resolution, classes = (_integer(values, key) for key in _LARGEST)
@@ -189,7 +189,7 @@ def _object(text: str) -> dict[str, Any]:
 def _integer(values: Mapping[str, object], key: str) -> int:
     value = values[key]
     if type(value) is not int or not 1 <= value <= _LARGEST[key]:
-        shown = str(value)[:40] if isinstance(value, int | float | str) else type(value).__name__
+        shown = json.dumps(value)[:40] if isinstance(value, int | float | str) else type(value).__name__
         raise InvalidFile(f"uninas file: {key} is {shown}, expected an integer from 1 to {_LARGEST[key]}")
     return value
 
@@ -229,7 +229,7 @@ def _block(data: object, stage: int, place: int, channels: int, size: tuple[int,
     title = block_title(stage, place)
     if isinstance(data, str):
         if data not in {"E", "R", "T"}:
-            raise InvalidArchitecture(f'{title}: unknown block "{data[:20]}"; known: E, R, T')
+            raise InvalidArchitecture(f"{title}: unknown block {json.dumps(data[:20])}; known: E, R, T")
         if data == "T" and channels % HEAD_CHANNELS:
             raise InvalidArchitecture(
                 f"{title}: T needs heads of {HEAD_CHANNELS} channels, got ({channels}, {size[0]}, {size[1]})"
