@@ -3,8 +3,8 @@
 Left out: ``identity`` and the toolkit's charges. Merged: a copy of a copy. Unordered: the inputs of an
 addition and the outputs of a copy. Everything else has an order that means something: a concatenation's
 inputs are its channels, a product's first operand is the query. Not merged are equations between operations
-(two additions in a row, a chunk that is concatenated at once, whatever leads into a zero): such graphs compute
-the same and count as different.
+(two additions in a row, a chunk that is concatenated at once, whatever leads into a zero): such graphs
+compute the same and count as different.
 """
 
 from __future__ import annotations

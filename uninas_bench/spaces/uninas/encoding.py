@@ -76,7 +76,8 @@ def _read_stage(stage: int, text: str, channels: int) -> tuple[Block, ...]:
         try:
             block = _read_block(base.strip(), channels)
         except InvalidArchitecture as error:
-            raise InvalidArchitecture(f"{block_title(stage, len(blocks))}: {error}") from None
+            where = ", " if str(error).startswith("subblock") else ": "
+            raise InvalidArchitecture(f"{block_title(stage, len(blocks))}{where}{error}") from None
         blocks += [block] * count
     return tuple(blocks)
 

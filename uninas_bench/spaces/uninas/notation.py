@@ -94,30 +94,40 @@ def _tokens(graph: Graph) -> list[str]:
 
 
 def _folded(tokens: Sequence[str]) -> list[str]:
-    """Runs of equal groups that begin with ``;`` become one group with its number."""
+    """Runs of equal branches become one branch with their number."""
     folded: list[str] = []
     position = 0
     while position < len(tokens):
-        count, period = _run(tokens, position) if tokens[position] == NEXT else (1, 1)
+        count, period = _run(tokens, position)
         group = tokens[position : position + period]
-        folded += [f"{count}*(", group[0], *_folded(group[1:]), ")"] if count > 1 else group
+        folded += [f"{count}*(", group[0], *_folded(group[1:]), _CLOSE] if count > 1 else group
         position += count * period
     return folded
 
 
 def _run(tokens: Sequence[str], start: int) -> tuple[int, int]:
-    """The number and the length of the equal groups from ``start`` on that save most; (1, 1) for none."""
+    """The number and the length of the equal branches from ``start`` on that save most; (1, 1) for none."""
     best, saved = (1, 1), 2  # a number and two brackets are no gain for less
+    if tokens[start] != NEXT:
+        return best
+    values = 1
     for end in range(start + 1, min(start + _LONGEST_GROUP, len(tokens))):
-        period = end - start
-        if tokens[end] != NEXT or tokens[end : end + 3] != tokens[start : start + 3][: len(tokens) - end]:
+        if values == 1 and tokens[end] == NEXT and tokens[end + 1 : end + 2] == tokens[start + 1 : start + 2]:
+            period, count = end - start, 1
+            group = tokens[start:end]
+            while tokens[start + count * period : start + (count + 1) * period] == group:
+                count += 1
+            if (count - 1) * period > saved:
+                best, saved = (count, period), (count - 1) * period
+        # A branch makes one value of what it fetches, and takes nothing from before it.
+        if tokens[end].startswith(NEXT):
+            values += 1
             continue
-        group = tokens[start:end]
-        count = 1
-        while tokens[start + count * period : start + (count + 1) * period] == group:
-            count += 1
-        if (count - 1) * period > saved:
-            best, saved = (count, period), (count - 1) * period
+        operation = read_operation(tokens[end])
+        values -= operation.inputs
+        if values < 0:
+            break
+        values += operation.outputs == 1
     return best
 
 

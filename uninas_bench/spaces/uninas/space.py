@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.bounds import Bounds
 from uninas_bench.errors import InvalidArchitecture, UserError
+from uninas_bench.spaces.uninas.additions import additions
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.canonical import canonical_design
 from uninas_bench.spaces.uninas.costs import Convention, design_costs
@@ -129,19 +130,14 @@ class Uninas:
         start = self.architecture_of(Design(tuple((empty,) * depth for depth in self._scale.depths)))
         seen = {start}
         waiting = deque([start])
+        yield start
         while waiting:
-            architecture = waiting.popleft()
-            yield architecture
-            for neighbour in self._additions(architecture):
+            for design in additions(self.design(waiting.popleft()), self._scale):
+                neighbour = Architecture(self.name, write_design(design))
                 if neighbour not in seen:
                     seen.add(neighbour)
                     waiting.append(neighbour)
-
-    def _additions(self, architecture: Architecture) -> Iterator[Architecture]:
-        from uninas_bench.spaces.uninas.additions import additions
-
-        for design in additions(self.design(architecture), self._scale):
-            yield self.architecture_of(design)
+                    yield neighbour
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Architecture]:
         """``n`` networks at the end of walks: there is no uniform distribution over an infinite space.
