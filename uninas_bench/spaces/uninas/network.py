@@ -64,9 +64,11 @@ class Subblock(nn.Module):
 
     @property
     def vanishes(self) -> bool:
-        """Whether its output is zero, whatever comes in."""
-        number, _ = self.graph.output
-        return number > 0 and self.graph.operation(number).kind == "zero"
+        """Whether it is a ``zero`` and nothing else, so that there is nothing to evaluate.
+
+        What stands before a ``zero`` is evaluated, for nothing: the network costs what its graph says.
+        """
+        return [node.operation.kind for node in self.graph.nodes] == ["zero"]
 
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the graph."""
@@ -85,8 +87,8 @@ class UninasBlock(nn.Module):
     """Two pre-norm residual subblocks: y = S(x) + first(N1(x)), then y + second(N2(y)).
 
     Where a stage begins, S and N1 halve the resolution (odd sizes rounded up) and N1's layer norm sees the
-    channels that come in. A subblock that ends in ``zero`` adds nothing and is not evaluated; its norm then
-    gets no gradient.
+    channels that come in. A second subblock of a mere ``zero`` adds nothing and is not evaluated; its norm
+    then gets no gradient.
 
     Source: paper, section IV.b; the authors' toolkit, which pools by the average and projects twice.
     """
@@ -103,9 +105,7 @@ class UninasBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, Cin, H, W) -> (B, C, H', W')."""
-        y: Tensor = self.shortcut(x)
-        if not self.first.vanishes:
-            y = y + self.drop_path(self.first(self.reduction(per_pixel(self.norm1, x))))
+        y: Tensor = self.shortcut(x) + self.drop_path(self.first(self.reduction(per_pixel(self.norm1, x))))
         if not self.second.vanishes:
             y = y + self.drop_path(self.second(per_pixel(self.norm2, y)))
         return y
