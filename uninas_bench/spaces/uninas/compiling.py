@@ -4,8 +4,9 @@ What the code does that the interpreter does not:
 
 - Heads of a `conv_chunk` that are nothing but attention are evaluated together (`heads_of`).
 - A gate that was pooled and up-sampled is applied as it is, one number per channel.
-- Nodes from which every way to the output passes a `zero` are not evaluated. They get no gradient either
-  way; but a `dropout` among them draws no random numbers, and a `batch_norm` keeps its statistics.
+
+Everything else runs in the interpreter's order, also what only leads to a `zero`: the network costs what its
+graph says, random numbers are drawn for the same nodes, and batch norms see the same tensors.
 """
 
 from __future__ import annotations
@@ -73,19 +74,6 @@ def straight_line(graph: Graph, channels: int) -> fx.Graph:
     return _Writer(graph, channels).write()
 
 
-def needed(graph: Graph) -> frozenset[int]:
-    """The nodes that have a way to the output on which there is no `zero`; and the zeros that begin one."""
-    found: set[int] = set()
-    open_ = [graph.output[0]]
-    while open_:
-        number = open_.pop()
-        if number and number not in found:
-            found.add(number)
-            if graph.operation(number).kind != "zero":
-                open_ += [source for source, _ in graph.nodes[number - 1].sources]
-    return frozenset(found)
-
-
 def heads_of(graph: Graph, number: int, users: Mapping[Port, tuple[int, int]]) -> list[Head]:
     """The heads of a node that are attention and nothing else; none if the node is no `conv_chunk3xH`.
 
@@ -133,28 +121,24 @@ class _Writer:
         self.graph = graph
         self.types = graph.types(channels)
         self.users = graph.consumers()
-        self.needed = needed(graph)
         self.code = fx.Graph()
         self.input = self.code.placeholder("x")
         self.values: dict[Port, fx.Node] = {INPUT: self.input}
         self.done: set[int] = set()
-        kinds = {graph.operation(number).kind for number in self.needed}
-        if kinds & {"up_sample", "rel_pos_bias", "zero"}:
+        kinds = {node.operation.kind for node in graph.nodes}
+        if kinds & {"up_sample", "rel_pos_bias"}:
             self.size = (self._method("size", self.input, 2), self._method("size", self.input, 3))
         self.sizes: dict[str, tuple[Any, Any]] = {}
 
     def write(self) -> fx.Graph:
         for number, node in enumerate(self.graph.nodes, 1):
-            if number in self.needed and number not in self.done:
+            if number not in self.done:
                 self._write(number, node)
         self.code.output(self.values[self.graph.output])
         return self.code
 
     def _write(self, number: int, node: Node) -> None:
         operation = node.operation
-        if operation.kind == "zero":
-            self._zero(number)
-            return
         inputs = [self.values[source] for source in node.sources]
         if operation.kind == "conv_chunk":
             self._conv_chunk(number, inputs[0])
@@ -189,11 +173,6 @@ class _Writer:
             inputs = [*inputs, *self._size(path[:-1])]
         return self._module(number, *inputs)
 
-    def _zero(self, number: int) -> None:
-        type_ = self.types[number, 0]
-        shape = (self._method("size", self.input, 0), type_.channels, *self._size(type_.path))
-        self.values[number, 0] = self._method("new_zeros", self.input, shape)
-
     def _pooled(self, source: Port) -> fx.Node | None:
         """What an up-sampled gate was before: its sigmoid is the same number at every place."""
         if source[0] == 0 or self.graph.operation(source[0]).kind != "up_sample":
@@ -206,7 +185,7 @@ class _Writer:
         heads = [
             head
             for head in heads_of(self.graph, number, self.users)
-            if head.nodes[-1] in self.needed and (head.normalised or operation.heads > 1)
+            if head.normalised or operation.heads > 1
         ]
         for kind in dict.fromkeys((head.bias is not None, head.normalised) for head in heads):
             group = [head for head in heads if (head.bias is not None, head.normalised) == kind]

@@ -79,7 +79,6 @@ def _layer_norm(call: _Call) -> Sequence[Tensor]:
 
 _RULES: dict[str, Callable[[_Call], Sequence[Tensor]]] = {
     "identity": lambda call: call.inputs,
-    "zero": lambda call: (torch.zeros_like(call.inputs[0]),),
     "copy": lambda call: call.inputs * call.operation.factor,
     "chunk": lambda call: call.inputs[0].chunk(call.operation.factor, 1),
     "concat": lambda call: (torch.cat(call.inputs, 1),),

@@ -238,6 +238,7 @@ def weighted(weights: Tensor, values: Tensor) -> Tensor:
 
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "zero": torch.zeros_like,
     "mask": band,
     "global_avg": global_average,
     "multiply": gate,
