@@ -163,18 +163,22 @@ def unpacked(text: str) -> Any:
     return outer | {"model_str": json.loads(outer["model_str"])}
 
 
+TO_THE_LETTER = ["official_example", *(f"small{number}" for number in (0, 2, 4, 6, 8, 10, 14)),
+                 "full_efficientnet_1", "full_transformer_3"]  # fmt: skip
+"""Files that the package has written. In small12 a reduction inside an expansion reads as two expansions, one
+after the other: the graph is the same, and we write the latter."""
+
+
 @pytest.mark.data
 def test_the_authors_files_come_back(real_data: Path) -> None:
-    """What the package writes is written again to the letter; its own examples as it ships them."""
     for name, model in models(real_data).items():
         read = read_json(model["model_json"])
         assert read_json(write_json(*read)) == read, name
         assert read_json(write_json(*read, verbatim=True)) == read, name
-        if "expanded_json" in model:
-            assert unpacked(write_json(*read, verbatim=True)) == unpacked(model["expanded_json"])
+        if "expanded_json" in model:  # one of the package's examples, and what it makes of it
             assert unpacked(write_json(*read)) == unpacked(model["model_json"])
-        # small12 nests an expansion around what reads as two of them, one after the other: the same graph.
-        elif name not in {"official_transformer", "small12"}:
+            assert unpacked(write_json(*read, verbatim=True)) == unpacked(model["expanded_json"])
+        elif name in TO_THE_LETTER:
             assert unpacked(write_json(*read, verbatim=True)) == unpacked(model["model_json"]), name
 
 
