@@ -15,7 +15,7 @@ from uninas_bench.features import hooked, logits_of
 from uninas_bench_plugins._fisher.entries import Entry
 from uninas_bench_plugins._fisher.fold import Pairs, cheap_backwards, is_plain_convolution, paired_taps
 from uninas_bench_plugins._fisher.probe import Structure, probe
-from uninas_bench_plugins._fisher.tangents import TANGENT_COST, columns, samplewise_cost
+from uninas_bench_plugins._fisher.tangents import TANGENT_COST, columns, mapped_cost
 from uninas_bench_plugins._fisher.taps import Tap, Wanted, has_rule, taps_of
 
 
@@ -47,7 +47,7 @@ def jacobian(
     wanted, untapped = _assign(network, structure, entries)
     head = structure.head if structure.head is not None and _closed(structure, structure.head) else None
     rows = len(seeds) if head is None else min(len(seeds), head.in_features)
-    raw = min(len(untapped) * TANGENT_COST, samplewise_cost(len(seeds)))
+    raw = min(len(untapped) * TANGENT_COST, mapped_cost(len(seeds)))
     if len(entries) * TANGENT_COST < rows + raw:
         wanted, untapped = {}, list(range(len(entries)))
     result = seeds.new_zeros(len(images), len(seeds), len(entries))

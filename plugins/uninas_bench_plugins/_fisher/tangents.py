@@ -1,8 +1,9 @@
 """Exact per-sample Jacobian columns without a tap: raw parameters, fused weights, subclassed modules.
 
 As images do not influence each other, one forward-mode derivative of the whole batch is the column of a
-scalar for every image and logit at once. Where an operation has no forward-mode formula, the images are
-differentiated one by one.
+scalar for every image and logit at once. Where there are many scalars, every image gets parameters of its own
+instead (`torch.func.vmap`), and one backward is a row of all of them. Where the network does something that
+neither can follow, the images are differentiated one by one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ TANGENT_COST = 2.5
 """Bare forward passes for one column by forward mode."""
 
 
-def samplewise_cost(rows: int) -> float:
-    """Bare forward passes for all columns by single images, which use the processor half as well."""
-    return 2.0 * (rows + 1)
+def mapped_cost(rows: int) -> float:
+    """Bare forward passes for all columns by parameters of each image's own."""
+    return rows + 2.0
 
 
 def columns(network: nn.Module, images: Tensor, entries: Sequence[Entry], seeds: Tensor) -> Tensor:
@@ -37,12 +38,15 @@ def columns(network: nn.Module, images: Tensor, entries: Sequence[Entry], seeds:
     """
     if not entries:
         return seeds.new_zeros(len(images), len(seeds), 0)
-    if len(entries) * TANGENT_COST <= samplewise_cost(len(seeds)):
+    if len(entries) * TANGENT_COST <= mapped_cost(len(seeds)):
         try:
             return tangent_columns(network, images, entries, seeds)
         except NotImplementedError:
             pass
-    return samplewise_columns(network, images, entries, seeds)
+    try:
+        return mapped_columns(network, images, entries, seeds)
+    except RuntimeError:  # how vmap says that it cannot follow
+        return samplewise_columns(network, images, entries, seeds)
 
 
 def tangent_columns(network: nn.Module, images: Tensor, entries: Sequence[Entry], seeds: Tensor) -> Tensor:
@@ -63,6 +67,38 @@ def tangent_columns(network: nn.Module, images: Tensor, entries: Sequence[Entry]
             primal, tangent = forward_ad.unpack_dual(logits_of(output))  # type: ignore[no-untyped-call]
             found.append(torch.zeros_like(primal) if tangent is None else tangent.detach())
     return torch.einsum("rc,bcp->brp", seeds, torch.stack(found, 2).detach())
+
+
+def mapped_columns(network: nn.Module, images: Tensor, entries: Sequence[Entry], seeds: Tensor) -> Tensor:
+    """The columns by ``R`` backwards of the batch, in which every image has its own copy of the parameters.
+
+    Raises:
+        RuntimeError: an operation of the network has no batching rule.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    owners = list({id(entry.parameter): entry.parameter for entry in entries}.values())
+    position = {id(parameter): i for i, parameter in enumerate(owners)}
+    own = {
+        names[id(parameter)]: parameter.detach().expand(len(images), *parameter.shape).clone()
+        for parameter in owners
+    }
+    for copies in own.values():
+        copies.requires_grad_(True)
+
+    def one(parameters: dict[str, Tensor], image: Tensor) -> Tensor:
+        return logits_of(torch.func.functional_call(network, parameters, (image[None],)))[0]
+
+    logits = torch.func.vmap(one)(own, images)
+    result = seeds.new_zeros(len(images), len(seeds), len(entries))
+    for row, seed in enumerate(seeds):
+        grads = torch.autograd.grad(
+            logits, list(own.values()), seed.expand_as(logits), retain_graph=True, allow_unused=True
+        )
+        for column, entry in enumerate(entries):
+            grad = grads[position[id(entry.parameter)]]
+            if grad is not None:
+                result[:, row, column] = grad.flatten(1)[:, entry.index]
+    return result
 
 
 def samplewise_columns(network: nn.Module, images: Tensor, entries: Sequence[Entry], seeds: Tensor) -> Tensor:

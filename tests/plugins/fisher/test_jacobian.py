@@ -16,7 +16,7 @@ from uninas_bench_plugins._fisher import jacobian as module_under_test
 from uninas_bench_plugins._fisher.entries import Entry, sample_entries
 from uninas_bench_plugins._fisher.jacobian import jacobian
 from uninas_bench_plugins._fisher.probe import probe
-from uninas_bench_plugins._fisher.tangents import samplewise_columns, tangent_columns
+from uninas_bench_plugins._fisher.tangents import mapped_columns, samplewise_columns, tangent_columns
 
 CLASSES = 5
 
@@ -245,8 +245,8 @@ def test_common_modules_need_no_extra_passes(name: str, monkeypatch: pytest.Monk
     assert asked == [0]
 
 
-@pytest.mark.parametrize("rule", [tangent_columns, samplewise_columns])
-def test_both_rules_without_taps_are_exact(rule: Callable[..., Tensor]) -> None:
+@pytest.mark.parametrize("rule", [tangent_columns, mapped_columns, samplewise_columns])
+def test_rules_without_taps_are_exact(rule: Callable[..., Tensor]) -> None:
     network, images = make("attention"), draw()
     entries = sample_entries(network, 999, 2)
     want = oracle(network, images, entries)

@@ -172,7 +172,7 @@ class UninasNetwork(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The maps at the ends of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the resolution."""
-        x: Tensor = self.stem(images.contiguous(memory_format=torch.channels_last))
+        x: Tensor = self.stem(images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
         maps = []
         for stage in self.stages:
             x = stage(x)
