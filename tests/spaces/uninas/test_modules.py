@@ -191,7 +191,30 @@ def test_relative_bias_of_a_rectangular_grid():
     assert torch.equal(modules.relative_bias(table, 3, 4)[0, 0], table_bias(table[0], 3, 4))
 
 
+def cubic(values, size):
+    """Bicubic interpolation of a vector: centres of pixels aligned, the ends continued (Keys, a = -3/4)."""
+
+    def weight(t, a=-0.75):
+        t = abs(t)
+        if t <= 1:
+            return (a + 2) * t**3 - (a + 3) * t**2 + 1
+        return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
+
+    places = [(i + 0.5) * len(values) / size - 0.5 for i in range(size)]
+    return [
+        sum(weight(place - j) * values[min(max(j, 0), len(values) - 1)] for j in range(-3, len(values) + 3))
+        for place in places
+    ]
+
+
 def test_relative_bias_of_another_grid_interpolates_the_table():
+    down = tensor(5)
+    interpolated = cubic(down.tolist(), 9)
+    bias = modules.relative_bias(down[:, None].expand(5, 3)[None], 5, 2)[0, 0]
+    for row in range(10):
+        for column in range(10):
+            expected = interpolated[row // 2 - column // 2 + 4]
+            assert float(bias[row, column]) == pytest.approx(expected, abs=1e-9)
     flat = torch.full((2, 5, 5), 0.7)
     torch.testing.assert_close(modules.relative_bias(flat, 6, 4), torch.full((1, 2, 24, 24), 0.7))
     # A table that is odd in each direction stays so: no position then gets the bias of its opposite.

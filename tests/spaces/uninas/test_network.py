@@ -9,6 +9,7 @@ import cloudpickle
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from uninas_bench.errors import InvalidArchitecture
@@ -142,6 +143,33 @@ def test_empty_subblocks_add_the_normed_input():
 
     y = x + normed(x)
     torch.testing.assert_close(block(x), y + normed(y))
+
+
+def test_stem_and_head_are_the_papers():
+    built = network().eval()
+    weights = built.state_dict()
+    x = images(32, 32)
+    first = functional.conv2d(x, weights["stem.0.weight"], stride=2, padding=1)
+    normed = first / (1 + 1e-5) ** 0.5  # running statistics of a new batch norm
+    active = normed * (1 + torch.erf(normed / 2**0.5)) / 2
+    torch.testing.assert_close(built.stem(x), functional.conv2d(active, weights["stem.3.weight"], padding=1))
+
+    with torch.no_grad():
+        built.stages[3][-1].register_forward_hook(lambda _module, _inputs, output: 1e-3 * output)
+        last = built.features(images(64, 96))[-1]  # so small that eps counts
+        centred = last - last.mean(1, keepdim=True)
+        pooled = (centred / (centred.square().mean(1, keepdim=True) + 1e-6).sqrt()).mean((2, 3))
+        torch.testing.assert_close(
+            built(images(64, 96)), pooled @ weights["head.weight"].T + weights["head.bias"]
+        )
+
+
+def test_head_drops_features_in_training_alone():
+    torch.manual_seed(0)
+    built = network(drop_rate=1.0)
+    assert torch.equal(built(images(32, 32)), built.head.bias.expand(2, 10))
+    built.eval()
+    assert not torch.equal(built(images(32, 32)), built.head.bias.expand(2, 10))
 
 
 def test_odd_sizes_are_averaged_without_what_lies_outside():
