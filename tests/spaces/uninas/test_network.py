@@ -17,6 +17,7 @@ from uninas_bench.features import block_features
 from uninas_bench.spaces.uninas.encoding import read_design
 from uninas_bench.spaces.uninas.macro import UninasScale
 from uninas_bench.spaces.uninas.network import UninasNetwork
+from uninas_bench.spaces.uninas.notation import read_graph
 
 SMALL = UninasScale(widths=(8, 16, 32, 32), depths=(1, 2, 2, 1), stem=(4, 8))
 TEXT = "E | R, E | T4, [copy2 ; conv1 ; softmax dropout add2 / mask] | T2"
@@ -190,6 +191,14 @@ def test_copies_compute_the_same_and_share_nothing(copier, compiled):
     assert torch.equal(twin(images(32, 32)), expected)
     nn.init.zeros_(twin.head.weight)
     assert torch.equal(built(images(32, 32)), expected)
+
+
+def test_a_graph_travels_to_other_processes_without_its_hash():
+    graph = read_graph("conv1 gelu")
+    before = pickle.dumps(graph)
+    hash(graph)
+    assert pickle.dumps(graph) == before
+    assert pickle.loads(before) == graph
 
 
 def test_memory_layout_of_the_images_does_not_matter():

@@ -72,6 +72,10 @@ class Graph:
     def __hash__(self) -> int:
         return self._hash
 
+    def __getstate__(self) -> dict[str, object]:
+        # Not the hash: another process hashes texts differently.
+        return {"nodes": self.nodes, "output": self.output}
+
     @cached_property
     def _hash(self) -> int:
         return hash((self.nodes, self.output))
