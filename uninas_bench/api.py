@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
     from torch import Tensor, nn
 
     from uninas_bench.architecture import Architecture, Task
@@ -173,6 +174,7 @@ def search(
     settings: Mapping[str, Mapping[str, object]] | None = None,
     params: str | None = None,
     flops: str | None = None,
+    budget: str | None = None,
     strategy: Strategy = "evolution",
     iterations: int | None = None,
     population: int = 64,
@@ -204,6 +206,7 @@ def search(
         settings: of the proxy and those that it requires: ``{"vkdnw": {"batch": 32}}``.
         params: bounds of the parameters: ``22M..27M``, ``..27M``, ``22M..``.
         flops: bounds of the FLOPs, in the space's convention.
+        budget: the task that these are counted for, where it is not ``task``.
         strategy: ``evolution``, ``random`` or ``exhaustive``; see `uninas_bench.search.strategies`.
         iterations: default 1024; for ``exhaustive`` none.
         population: how many of the best are kept.
@@ -236,9 +239,37 @@ def search(
         space, proxy,
         search_settings(
             strategy=strategy, iterations=iterations, population=population, steps=steps,
-            p_eliminate=p_eliminate, children=children, bounds=Bounds.read(params, flops),
+            p_eliminate=p_eliminate, children=children, bounds=Bounds.read(params, flops), budget=budget,
         ),
         host=default_host(), start=start, task=task, aggregate=aggregate, proxy_settings=settings,
         output=Path(output) if output is not None else None, seed=seed, workers=workers, executor=executor,
         store=store, data=data, timeout=timeout, device=device, progress=progress,
     )  # fmt: skip
+
+
+def draw(
+    architecture: str | Architecture,
+    *,
+    space: str | SearchSpace | None = None,
+    part: str | None = None,
+    block: str | None = None,
+    task: str | Task | None = None,
+) -> Figure:
+    """Draw an architecture: its cell, its network, or one of its blocks.
+
+    Args:
+        architecture: as ``space:encoding``, or any text that ``space`` parses.
+        space: needed where the architecture does not name it, and at another scale.
+        part: what to draw; each space has its own: ``cell`` and ``network``, ``block`` and ``network``.
+        block: which block, where there are several: ``3.2`` is the second of the third stage.
+        task: adds what depends on it: shapes and costs.
+
+    Returns:
+        A figure of its own, which needs no pyplot; `uninas_bench.drawing.save` writes it reproducibly.
+
+    Raises:
+        UserError: no such space, architecture, part, block or task.
+    """
+    from uninas_bench.drawing import draw as run
+
+    return run(architecture, space=space, part=part, block=block, task=task)

@@ -35,6 +35,8 @@ _SHORTEST = 40
 @click.option("--task", metavar="TASK", help="Task, such as cifar10; default the space's first.")
 @click.option("--params", metavar="MIN..MAX", help="Bounds of the parameters, such as 22M..27M or ..27M.")
 @click.option("--flops", metavar="MIN..MAX", help="Bounds of the FLOPs, such as ..20G.")
+@click.option("--budget", metavar="TASK",
+              help="Count params and FLOPs for that task; default the one that is scored on.")  # fmt: skip
 @click.option("--strategy", type=click.Choice(("evolution", "random", "exhaustive")), default="evolution",
               show_default=True, help="How to search.")  # fmt: skip
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N",
@@ -61,6 +63,7 @@ def command(
     proxy: str,
     params: str | None,
     flops: str | None,
+    budget: str | None,
     strategy: Any,
     iterations: int | None,
     population: int,
@@ -103,6 +106,7 @@ def command(
                 p_eliminate=p_eliminate,
                 children=children,
                 bounds=Bounds.read(params, flops),
+                budget=budget,
             ),
             host=host,
             output=output,
@@ -154,7 +158,9 @@ def _what(result: SearchResult) -> str:
         f"{found.search.bounds}",
         f"{found.scored:,} scored, {result.computed:,} scores computed now",
         *([f"{found.failed:,} failed"] if found.failed else []),
-        f"scores among {found.compared:,}, FLOPs counted as {convention}, seed {found.seed}",
+        f"scores among {found.compared:,}, FLOPs counted as {convention}"
+        + (f" for {found.search.budget}" if found.search.budget else ""),
+        f"seed {found.seed}",
     ]
     asked = found.search.iterations
     if asked is not None and found.iterations < asked:

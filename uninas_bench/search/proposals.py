@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import BoundedSpace
+from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,7 @@ class Proposal:
 
 
 class Ground:
-    """The part of a space that a search may still enter.
+    """The part of a space that a search may still enter; ``task`` is the one that costs are counted for.
 
     Outside are what breaks the bounds, and what shares its `SearchSpace.canonical` text with something that
     was let in: a network is scored once, under the first of its encodings that came.
@@ -43,20 +45,31 @@ class Ground:
 
     def __init__(self, space: SearchSpace, task: Task, settings: SearchSettings) -> None:
         self.space = space
-        self.task = task
+        self.scored_on = task
+        self.task = task if settings.budget is None else find_task(settings.budget)
         self.settings = settings
         self._seen: set[str] = set()
 
     def propose(self, architecture: Architecture, iteration: int, parent: str = "") -> Proposal | None:
         """A proposal, which closes the ground for its like; None where it is closed already."""
         costs = self.space.costs(architecture, self.task)
-        if not self.settings.bounds.allows(costs):
+        if not self.settings.bounds.allows(costs) or not self._exists(architecture):
             return None
         canonical = self.space.canonical(architecture)
         if canonical in self._seen:
             return None
         self._seen.add(canonical)
         return Proposal(architecture, costs, iteration, parent)
+
+    def _exists(self, architecture: Architecture) -> bool:
+        """Whether what was made for the budget's task can be built for the other one, too."""
+        if self.scored_on is self.task:
+            return True
+        try:
+            self.space.costs(architecture, self.scored_on)
+        except InvalidArchitecture:
+            return False
+        return True
 
     def child(self, parent: Architecture, rng: np.random.Generator) -> Architecture | None:
         """What ``steps`` moves make of ``parent`` within the bounds; None where ``n_try`` attempts fail.

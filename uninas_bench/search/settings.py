@@ -28,6 +28,8 @@ class SearchSettings:
         children: architectures per iteration; more than one can be scored at the same time.
         n_try: attempts per move, or, in spaces that do not know their bounds, per child.
         bounds: that every architecture keeps to.
+        budget: name of the task that costs are counted for, where it is not the one that is scored on: a
+            search can score at 64 pixels and keep to the FLOPs of 224.
         start: encodings of the first architectures; empty: one is drawn.
     """
 
@@ -39,6 +41,7 @@ class SearchSettings:
     children: int = 1
     n_try: int = 64
     bounds: Bounds = field(default_factory=Bounds)
+    budget: str | None = None
     start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
