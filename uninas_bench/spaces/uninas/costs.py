@@ -17,7 +17,7 @@ free, rel_pos_bias at HW, expand-and-reduce at a factor of 4 whatever it has, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import isqrt
 from typing import Literal
@@ -115,6 +115,12 @@ def graph_cost(graph: Graph, channels: int, size: Size, convention: Convention) 
         params += own[0]
         flops += own[1] * _TOOLKIT_FACTOR // odd[number] if number in odd else own[1]
     return params, flops
+
+
+def coupled_flops(operations: Sequence[Operation], flops: int, convention: Convention) -> int:
+    """What coupled nodes cost together, given what each costs alone: more or less in the toolkit's eyes."""
+    odd = convention == "toolkit" and _is_expand_and_reduce(operations)
+    return flops * _TOOLKIT_FACTOR // operations[0].factor if odd else flops
 
 
 def design_costs(design: Design, scale: UninasScale, task: Task, convention: Convention = "exact") -> Costs:
@@ -220,8 +226,12 @@ def _misjudged(graph: Graph, channels: int) -> dict[int, int]:
         number: graph.operation(number).factor
         for first, *rest in couples(graph, channels)
         for number in (first, *rest)
-        if [graph.operation(n).kind for n in (first, *rest)] == ["conv_exp", "conv_red"]
+        if _is_expand_and_reduce([graph.operation(n) for n in (first, *rest)])
     }
+
+
+def _is_expand_and_reduce(operations: Sequence[Operation]) -> bool:
+    return [operation.kind for operation in operations] == ["conv_exp", "conv_red"]
 
 
 def _surroundings(design: Design, scale: UninasScale, task: Task) -> dict[str, tuple[int, int, int]]:

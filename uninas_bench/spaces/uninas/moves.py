@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import isqrt
 
 from uninas_bench.errors import InvalidArchitecture
-from uninas_bench.spaces.uninas.costs import Convention, node_cost
+from uninas_bench.spaces.uninas.costs import Convention, coupled_flops, node_cost
 from uninas_bench.spaces.uninas.notation import read_graph
 from uninas_bench.spaces.uninas.operations import FAMILY
 from uninas_bench.spaces.uninas.structure import Chain, Skeleton, Unit, UnitCost, structure
@@ -133,10 +133,11 @@ def unit_cost(
     """What a unit's own nodes cost on an edge of a type."""
     params = 0
     flops_of: dict[int, int] = {}
+    operations = [operation for operation, _ in skeleton.nodes]
     for operation, inputs in skeleton.nodes:
         taken = tuple(slots[slot] for slot in inputs) or (type_,)
         more, flops = node_cost(operation, taken, size, convention)
         params += more
         place = _PLACE[operation.kind]
-        flops_of[place] = flops_of.get(place, 0) + flops
+        flops_of[place] = flops_of.get(place, 0) + coupled_flops(operations, flops, convention)
     return UnitCost(params, sum(flops_of.values()), tuple(flops_of.items()))
