@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
@@ -22,6 +21,7 @@ from uninas_bench.spaces.uninas.modules import (
     EPS,
     FanOutConv2d,
     PixelGELU,
+    channels_first,
     channels_last,
     node_module,
     per_pixel,
@@ -172,7 +172,8 @@ class UninasNetwork(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The maps at the ends of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the resolution."""
-        x: Tensor = self.stem(images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
+        # Not by `memory_format`, which torch.func.vmap does not know.
+        x: Tensor = self.stem(channels_first(channels_last(images).contiguous()))
         maps = []
         for stage in self.stages:
             x = stage(x)
