@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from uninas_bench.architecture import Architecture
 from uninas_bench.cells import Configuration, Outcome, Status
-from uninas_bench.errors import NotApplicable, UserError
+from uninas_bench.errors import InvalidArchitecture, NotApplicable, UserError
 from uninas_bench.proxy import Proxy, Settings
 from uninas_bench.seeds import derive_seed
 from uninas_bench.subject import CellSubject
@@ -175,10 +175,11 @@ def attempt(proxy: Proxy, subject: Any) -> tuple[Status, str, dict[str, float]]:
     """
     try:
         return judge(proxy, proxy.evaluate(subject))
+    except (NotApplicable, InvalidArchitecture) as error:
+        # An architecture that does not exist for the task is a fact about this cell alone.
+        return Status.NOT_APPLICABLE, one_line(error), {}
     except UserError:
         raise
-    except NotApplicable as error:
-        return Status.NOT_APPLICABLE, one_line(error), {}
     except Exception as error:
         _log.debug("%s failed", proxy.name, exc_info=True)
         status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.ERROR

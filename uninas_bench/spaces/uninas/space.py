@@ -15,8 +15,9 @@ from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.canonical import canonical_design
 from uninas_bench.spaces.uninas.costs import Convention, design_costs
 from uninas_bench.spaces.uninas.encoding import read_design, write_design
-from uninas_bench.spaces.uninas.graph import Graph
-from uninas_bench.spaces.uninas.macro import UninasScale, check_design
+from uninas_bench.spaces.uninas.graph import Graph, GraphError
+from uninas_bench.spaces.uninas.macro import UninasScale, check_design, places
+from uninas_bench.spaces.uninas.magnitude import check_magnitudes
 from uninas_bench.spaces.uninas.templates import HEAD_CHANNELS, template
 from uninas_bench.spaces.uninas.walk import Walk, WalkSettings
 from uninas_bench.tasks import find_task
@@ -24,6 +25,8 @@ from uninas_bench.tasks import find_task
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+
+    from uninas_bench.diagram import Diagram
 
 NAMED = {
     "coatnet": "E, E | E, E, E | T12, T12, T12, T12, T12 | T24, T24",
@@ -51,6 +54,7 @@ class Uninas:
     name = "uninas"
     version = 1
     size: int | None = None
+    parts = ("network", "block")
     tasks = tuple(map(find_task, (_REFERENCE, "cifar10", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: UninasScale | None = None) -> None:
@@ -241,18 +245,44 @@ class Uninas:
         """The network: images (B, 3, R, R) -> logits (B, classes); it runs at other sizes too.
 
         Raises:
-            InvalidArchitecture: the network does not exist at the task's resolution.
+            InvalidArchitecture: the network does not exist at the task's resolution, or its numbers would
+                leave float32 (see `magnitude`).
         """
         from uninas_bench.spaces.uninas.network import UninasNetwork
 
         design = self._checked(architecture, task)
+        self._check_magnitudes(design, task)
         return UninasNetwork(design, self._scale, task.resolution, task.classes)
+
+    def diagram(
+        self,
+        architecture: Architecture,
+        part: str | None = None,
+        block: str | None = None,
+        task: Task | None = None,
+    ) -> Diagram:
+        """The network, or one block; see `uninas_bench.diagram.Drawable`."""
+        from uninas_bench.spaces.uninas.diagrams import draw_part
+
+        design = self._checked(architecture, task) if task else self.design(architecture)
+        title = f"{self.name} {self.spellings(architecture).get('name', '')}".strip()
+        costs = self.costs(architecture, task) if task else None
+        return draw_part(title, design, self._scale, part, block, task, costs)
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
         """The blocks of all stages: 12 at the paper's scale."""
         from uninas_bench.spaces.uninas.network import UninasNetwork
 
         return cast("UninasNetwork", network).blocks()
+
+    def _check_magnitudes(self, design: Design, task: Task) -> None:
+        for place in places(design, self._scale, task.resolution):
+            for number, graph in enumerate(place.block, 1):
+                try:
+                    check_magnitudes(graph, place.channels, place.size)
+                except GraphError as error:
+                    where = f"{self.name}, {task}: {place.title}, subblock {number}"
+                    raise InvalidArchitecture(f"{where}: {error}") from None
 
     def _checked(self, architecture: Architecture, task: Task) -> Design:
         design = self.design(architecture)
