@@ -6,8 +6,8 @@ network gives NaN at its first forward pass, so it is refused before it is built
 
 The scale of a tensor is estimated by its root mean square. Convolutions have the variance that they are drawn
 with; what `matmul2` sums over the positions is taken for equal, as deep features nearly are. The estimate is
-good to a few powers of ten, and seldom too low: of 1,000 networks up to 1,250 steps away from a template, those
-that gave NaN had estimates of 2^100, and all up to 2^85 ran.
+good to a few powers of ten, and seldom too low: of 1,000 networks up to 1,250 steps away from a template,
+those that gave NaN had estimates of 2^100, and all up to 2^85 ran.
 """
 
 from __future__ import annotations
