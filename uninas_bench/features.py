@@ -70,7 +70,9 @@ def block_features(network: nn.Module, blocks: Sequence[nn.Module], images: Tens
 
 
 def find_blocks(network: nn.Module, names: Sequence[str] | None) -> list[tuple[str, nn.Module]]:
-    """The modules of those ``names``; without names, the entries of the longest module list.
+    """The modules of those ``names``; without names, those that the network lists, or its longest list's.
+
+    A network lists its blocks by a method ``blocks``, as those of some spaces do.
 
     Raises:
         UserError: a name that is no module of the network.
@@ -81,6 +83,9 @@ def find_blocks(network: nn.Module, names: Sequence[str] | None) -> list[tuple[s
         if unknown:
             raise UserError(f'features: the network has no module "{unknown[0]}"')
         return [(name, modules[name]) for name in names]
+    own = getattr(network, "blocks", None)
+    if callable(own) and not isinstance(own, nn.Module):
+        return list(own())
     lists = [
         (prefix, module)
         for prefix, module in network.named_modules()
