@@ -24,6 +24,8 @@ from uninas_bench.tasks import find_task
 if TYPE_CHECKING:
     from torch import nn
 
+    from uninas_bench.diagram import Diagram
+
 _NASLIB_CODES = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 _NASLIB_SLOTS = (0, 1, 3, 2, 4, 5)
 """Position in a NASLib tuple of each edge in string order: NASLib goes through the sources first."""
@@ -97,6 +99,7 @@ class NasBench201(FiniteSpace[CellScale]):
     version = 1
     size = len(OPERATIONS) ** len(EDGES)
     options = (OPERATIONS,) * len(EDGES)
+    parts = ("cell", "network")
     tasks = tuple(map(find_task, ("cifar10", "cifar10-valid", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: CellScale | None = None) -> None:
@@ -232,6 +235,26 @@ class NasBench201(FiniteSpace[CellScale]):
         from uninas_bench.spaces.cell_network import CellNetwork
 
         return CellNetwork(_skeleton(self.scale, task), self.choices(architecture))
+
+    def diagram(
+        self,
+        architecture: Architecture,
+        part: str | None = None,
+        block: str | None = None,
+        task: Task | None = None,
+    ) -> Diagram:
+        """The cell, or the network around it; see `uninas_bench.diagram.Drawable`."""
+        from uninas_bench.spaces.cell_diagrams import cell_diagram, draw_part, network_diagram
+
+        operations = self.choices(architecture)
+        title = f"{self.name} {self.index(architecture)}"
+        plan = _skeleton(self.scale, task or self.tasks[0])
+        costs = self.costs(architecture, task) if task else None
+        parts = {
+            "cell": lambda: cell_diagram(title, operations),
+            "network": lambda: network_diagram(title, plan, costs, sizes=task is not None),
+        }
+        return draw_part(self.name, part, block, parts)
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
         """The cells and reduction blocks: 17 at the benchmark's scale."""

@@ -22,6 +22,8 @@ from uninas_bench.tasks import find_task
 if TYPE_CHECKING:
     from torch import nn
 
+    from uninas_bench.diagram import Diagram
+
 WIDTHS = tuple(str(width) for width in range(8, 65, 8))
 CELL = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_3x3")
 """Edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; the skip is a projection where a cell changes its width."""
@@ -51,6 +53,7 @@ class NatsSize(FiniteSpace[SizeScale]):
     version = 1
     size = len(WIDTHS) ** len(_PLACES)
     options = (WIDTHS,) * len(_PLACES)
+    parts = ("network", "cell")
     tasks = tuple(map(find_task, ("cifar10", "cifar10-valid", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: SizeScale | None = None) -> None:
@@ -117,6 +120,25 @@ class NatsSize(FiniteSpace[SizeScale]):
         from uninas_bench.spaces.cell_network import CellNetwork
 
         return CellNetwork(self._skeleton(architecture, task), CELL)
+
+    def diagram(
+        self,
+        architecture: Architecture,
+        part: str | None = None,
+        block: str | None = None,
+        task: Task | None = None,
+    ) -> Diagram:
+        """The network with its widths, or the cell that all share; see `uninas_bench.diagram.Drawable`."""
+        from uninas_bench.spaces.cell_diagrams import cell_diagram, draw_part, network_diagram
+
+        title = f"{self.name} {architecture.encoding}"
+        plan = self._skeleton(architecture, task or self.tasks[0])
+        costs = self.costs(architecture, task) if task else None
+        parts = {
+            "network": lambda: network_diagram(title, plan, costs, sizes=task is not None),
+            "cell": lambda: cell_diagram(f"{self.name}: the cell of every network", CELL),
+        }
+        return draw_part(self.name, part, block, parts)
 
     def blocks(self, network: nn.Module) -> Sequence[tuple[str, nn.Module]]:
         """The cells and reduction blocks: 5 at the benchmark's scale."""
