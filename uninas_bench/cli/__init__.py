@@ -9,6 +9,7 @@ from uninas_bench.version import __version__
 
 COMMANDS = {
     "architecture": "uninas_bench.cli.architecture",
+    "draw": "uninas_bench.cli.draw",
     "ground-truth": "uninas_bench.cli.ground_truth",
     "leaderboard": "uninas_bench.cli.leaderboard",
     "plugins": "uninas_bench.cli.plugins",
