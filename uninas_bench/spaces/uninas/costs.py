@@ -101,6 +101,7 @@ def node_cost(
     return _exact_cost(operation, first, size)
 
 
+@lru_cache(maxsize=8192)
 def graph_cost(graph: Graph, channels: int, size: Size, convention: Convention) -> Pair:
     """Parameters and FLOPs of a subblock.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Self
 
 from uninas_bench.errors import InvalidArchitecture, UnknownName, UserError
 from uninas_bench.space import Scale
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.encoding import block_title
-from uninas_bench.spaces.uninas.graph import GraphError
+from uninas_bench.spaces.uninas.graph import Graph, GraphError
 
 STAGES = 4
 
@@ -130,6 +131,12 @@ def check_design(design: Design, scale: UninasScale, resolution: int | None = No
         size = place.size if resolution is not None else None
         for number, graph in enumerate(place.block, 1):
             try:
-                graph.types(place.channels, size)
+                _check_graph(graph, place.channels, size)
             except GraphError as error:
                 raise InvalidArchitecture(f"{place.title}, subblock {number}: {error}") from None
+
+
+@lru_cache(maxsize=8192)
+def _check_graph(graph: Graph, channels: int, size: tuple[int, int] | None) -> None:
+    """`Graph.types`, remembered where it has passed: the blocks of a search differ little."""
+    graph.types(channels, size)

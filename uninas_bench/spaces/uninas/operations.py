@@ -89,6 +89,9 @@ class Operation:
     heads: int = 1
     charge: Fraction = Fraction(1)
 
+    def __hash__(self) -> int:
+        return hash((self.kind, self.factor, self.heads))  # fractions are slow to hash, and seldom there
+
     def __str__(self) -> str:
         number = "" if self.kind not in COUNTED else str(self.factor)
         heads = f"x{self.heads}" if self.heads > 1 else ""

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from uninas_bench.architecture import Task
@@ -134,11 +135,10 @@ class _BlockState:
             _collect(chain, self.places, self.units)
         self.nodes = len(self.places) - len(self.chains)
 
-    def is_live(self) -> bool:
-        """Whether no node is without influence."""
-        return not any(
-            dead_nodes(graph_of_chain(chain), chain.type.channels, self.size) for chain in self.chains
-        )
+    def is_live(self, chain: Chain) -> bool:
+        """Whether no node of the subblock that the chain lies in is without influence."""
+        whole = next(whole for whole in self.chains if any(inner is chain for inner in whole.chains()))
+        return not dead_nodes(graph_of_chain(whole), whole.type.channels, self.size)
 
 
 def _collect(chain: Chain, places: list[_Place], units: list[_Target]) -> None:
@@ -192,23 +192,27 @@ class Walk:
         parts = overhead(design, scale, task, self.settings.convention).values()
         self.params, self.flops = sum(params for params, _ in parts), sum(flops for _, flops in parts)
         self.flops_of = [0] * len(KINDS)
-        self._stages: list[list[_BlockState]] = [[] for _ in design.stages]
-        for place in places(design, scale, task.resolution):
-            first, second = (structure(graph, place.channels) for graph in place.block)
-            self._stages[place.stage].append(_BlockState((first, second), place.size))
-            self._price(first, place.size)
-            self._price(second, place.size)
-        self._blocks = [block for stage in self._stages for block in stage]
+        self._places = tuple(places(design, scale, task.resolution))
+        self._stages = [
+            [number for number, place in enumerate(self._places) if place.stage == stage]
+            for stage in range(len(design.stages))
+        ]
+        # A block's nesting is read when a move first draws it: a search makes short walks of few blocks.
+        self._blocks: list[_BlockState | None] = [None] * len(self._places)
+        for place in self._places:
+            cost = _block_cost(place.block, place.channels, place.size, self.settings.convention)
+            self._charge(cost, 1)
         self._toolkit = self.settings.semantics == "toolkit"
         self._node_limit = self.settings.node_limit
         self._names = TOOLKIT if self._toolkit else PAPER
 
     def design(self) -> Design:
         """Where the walk is."""
-        stages = tuple(
-            tuple(Block(*(graph_of_chain(chain) for chain in block.chains)) for block in stage)
-            for stage in self._stages
-        )
+        blocks = [
+            place.block if state is None else Block(*map(graph_of_chain, state.chains))
+            for place, state in zip(self._places, self._blocks, strict=True)
+        ]
+        stages = tuple(tuple(blocks[number] for number in numbers) for numbers in self._stages)
         return Design(stages, self._design.widths)
 
     def step(self) -> Move | None:
@@ -220,7 +224,7 @@ class Walk:
         blocks, names, p_eliminate = self._blocks, self._names, self.settings.p_eliminate
         for _ in range(self.settings.attempts):
             number = int(draw() * len(blocks))
-            block = blocks[number]
+            block = blocks[number] or self._opened(number)
             if draw() < p_eliminate:
                 chain, unit = self._drawn_unit(block)
                 if unit is not None and self._eliminate(block, chain, unit):
@@ -276,7 +280,7 @@ class Walk:
     def _insert(self, block: _BlockState, found: Addition, chain: Chain, position: int) -> bool:
         unit = found.unit()
         chain.units.insert(position, unit)
-        if self.settings.live and not block.is_live():
+        if self.settings.live and not block.is_live(chain):
             del chain.units[position]
             return False
         self._charge(unit.cost, 1)
@@ -289,7 +293,7 @@ class Walk:
             return False
         position = chain.units.index(unit)
         del chain.units[position]
-        if self.settings.live and not block.is_live():
+        if self.settings.live and not block.is_live(chain):
             chain.units.insert(position, unit)
             return False
         for cost in costs:
@@ -303,21 +307,22 @@ class Walk:
         for kind, amount in cost.flops_of:
             self.flops_of[kind] += sign * amount
 
-    def _price(self, chain: Chain, size: tuple[int, int]) -> None:
-        """Note in every unit what its nodes cost, and count it."""
-        for inner in chain.chains():
-            for unit in inner.units:
-                types = tuple(slot.type for slot in unit.slots)
-                unit.cost = unit_cost(unit.skeleton, inner.type, types, size, self.settings.convention)
-                self._charge(unit.cost, 1)
+    def _opened(self, number: int) -> _BlockState:
+        """A block, ready for moves, with the cost of every unit noted in it."""
+        place = self._places[number]
+        state = _BlockState(
+            _priced(place.block, place.channels, place.size, self.settings.convention), place.size
+        )
+        self._blocks[number] = state
+        return state
 
     def _toolkit_step(self) -> Move | None:
         draw = self._random.random
         free: list[tuple[_BlockState, Chain, int, Unit | None]] = []  # how to undo what changed no cost
         for _ in range(self.settings.attempts):
-            stage = int(draw() * len(self._stages))
-            blocks = self._stages[stage]
-            block = blocks[int(draw() * len(blocks))]
+            numbers = self._stages[int(draw() * len(self._stages))]
+            number = numbers[int(draw() * len(numbers))]
+            block = self._blocks[number] or self._opened(number)
             chains = list(block.chains[int(draw() * 2)].chains())
             before = (self.params, self.flops)
             if draw() < self.settings.p_eliminate:
@@ -328,7 +333,7 @@ class Walk:
                 position = int(draw() * len(chain.units))
                 unit: Unit | None = chain.units[position]
                 assert unit is not None
-                move = Move("eliminate", self._blocks.index(block), str(unit.skeleton.nodes[0][0]))
+                move = Move("eliminate", number, str(unit.skeleton.nodes[0][0]))
                 if not self._eliminate(block, chain, unit):
                     continue
             else:
@@ -342,7 +347,7 @@ class Walk:
                 if not fitting:
                     continue
                 name, found = fitting[int(draw() * len(fitting))]
-                move = Move("add", self._blocks.index(block), name)
+                move = Move("add", number, name)
                 if not self._insert(block, found, chain, position):
                     continue
             if (self.params, self.flops) != before:
@@ -355,6 +360,30 @@ class Walk:
                 chain.units.insert(position, unit)
             block.refresh()
         return None
+
+
+@lru_cache(maxsize=8192)
+def _block_cost(block: Block, channels: int, size: tuple[int, int], convention: Convention) -> UnitCost:
+    """What all units of a block cost."""
+    params, flops_of = 0, [0] * len(KINDS)
+    for chain in _priced(block, channels, size, convention):
+        for cost in (cost for unit in chain.units for cost in _costs(unit)):
+            params += cost.params
+            for kind, amount in cost.flops_of:
+                flops_of[kind] += amount
+    return UnitCost(params, sum(flops_of), tuple(enumerate(flops_of)))
+
+
+def _priced(
+    block: Block, channels: int, size: tuple[int, int], convention: Convention
+) -> tuple[Chain, Chain]:
+    """The nestings of a block, with the cost of every unit noted in it."""
+    first, second = (structure(graph, channels) for graph in block)
+    for inner in (*first.chains(), *second.chains()):
+        for unit in inner.units:
+            types = tuple(slot.type for slot in unit.slots)
+            unit.cost = unit_cost(unit.skeleton, inner.type, types, size, convention)
+    return first, second
 
 
 def _costs(unit: Unit) -> Iterator[UnitCost]:
