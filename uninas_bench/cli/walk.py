@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,7 +135,9 @@ def _what(header: WalkHeader) -> str:
         str(header.bounds),
         f"{settings.semantics} semantics, p_eliminate {settings.p_eliminate:g}, {settings.attempts} tries",
         f"coupled nodes count {settings.coupled}",
-        f"at most {settings.node_limit:g} nodes a block",
+        f"at most {settings.node_limit:g} nodes a block"
+        if math.isfinite(settings.node_limit)
+        else "no limit of nodes",
         *(["dead work refused"] if settings.live else []),
         f"FLOPs counted as {settings.convention}, seed {header.seed}",
     ]

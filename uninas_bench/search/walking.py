@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STEPS = 500_000
 """Of the paper's walk (Fig. 1 and 4)."""
 EVERY = 500
-"""A text takes as long as 300 steps, and `replay` finds the networks between."""
+"""A network's text takes as long as 300 steps, and `replay` finds those between."""
 CHUNK = 10_000
 PARAMS, FLOPS = "22M..28M", "6G..20G"
 """Bounds of the paper's walk (Fig. 1)."""
