@@ -11,10 +11,11 @@ from uninas_bench.spaces.uninas.operations import FAMILY, infer, read_operation
 from uninas_bench.spaces.uninas.tensor_type import TensorType
 
 TABLE_I = (
-    "Softmax Dropout MaxPool2d Mask Sigmoid GELU Conv1 Conv3 ConvDepth3 ConvDepth5 BatchNorm LayerNorm "
-    "RelPosBias Chunk2 Chunk3 Copy Concat2 Concat3 Add ConvChunk3 ConvExp4 ConvRed4 Multiply Matmul1 Matmul2 "
-    "GlobalAvg UpSample"
-).split()
+    "Softmax", "Dropout", "MaxPool2d", "Mask", "Sigmoid", "GELU", "Conv1",
+    "Conv3", "ConvDepth3", "ConvDepth5", "BatchNorm", "LayerNorm", "RelPosBias", "Chunk2",
+    "Chunk3", "Copy", "Concat2", "Concat3", "Add", "ConvChunk3", "ConvExp4",
+    "ConvRed4", "Multiply", "Matmul1", "Matmul2", "GlobalAvg", "UpSample",
+)  # fmt: skip
 
 
 def test_every_operation_of_table_one_is_read_by_its_printed_name() -> None:
@@ -105,10 +106,16 @@ def test_what_nested_lists_cannot_say_is_a_graph() -> None:
 @pytest.mark.parametrize(
     ("nodes", "output", "message"),
     [
-        ({"a": ("conv1", ["b"]), "b": ("gelu", ["a"]), "c": ("gelu", ["input"])}, "c", "node 1 (conv1) lies on a cycle"),
+        (
+            {"a": ("conv1", ["b"]), "b": ("gelu", ["a"]), "c": ("gelu", ["input"])}, "c",
+            "node 1 (conv1) lies on a cycle",
+        ),
         ({"a": ("conv1", ["a"])}, "a", "is used twice"),
-        ({"a": ("copy2", ["input"])}, "a", "output 1 of node 1 (copy2) is used by nothing: a block has one output"),
-        ({"a": ("conv1", ["input"]), "b": ("gelu", ["input"])}, "b", "the input is used twice, by node 1 (conv1) and node 2 (gelu)"),
+        ({"a": ("copy2", ["input"])}, "a", "output 1 of node 1 (copy2) is used by nothing"),
+        (
+            {"a": ("conv1", ["input"]), "b": ("gelu", ["input"])}, "b",
+            "the input is used twice, by node 1 (conv1) and node 2 (gelu)",
+        ),
         ({"a": ("gelu", ["input"]), "b": ("conv1", ["a"])}, "a", "is used twice"),
         ({"a": ("add2", ["input"])}, "a", "node 1 (add2) has 1 inputs, expected 2"),
         ({"a": ("gelu", ["input.3"])}, "a", "takes output 3 of node 0, which does not exist"),
@@ -137,15 +144,15 @@ def test_a_cycle_is_found_wherever_it_is() -> None:
 @pytest.mark.parametrize(
     ("text", "channels", "size", "message"),
     [
-        ("copy2 ; conv_exp4 ; add2 conv_red4", 8, None, "node 3 (add2) needs inputs of the same shape, got (32, H, W) and (8, H, W)"),
+        ("copy2 ; conv_exp4 ; add2 conv_red4", 8, None, "node 3 (add2) needs inputs of the same shape, got (32,"),
         ("chunk2 ; ; concat2", 57, (7, 7), "node 1 (chunk2) needs channels divisible by 2, got (57, 7, 7)"),
         ("conv_red4 conv_exp4", 6, None, "node 1 (conv_red4) needs channels divisible by 4, got (6, H, W)"),
-        ("conv_exp4", 8, None, "node 1 (conv_exp4) ends the block with (32, H, W), expected its input's (8, H, W)"),
+        ("conv_exp4", 8, None, "node 1 (conv_exp4) ends the block with (32, H, W), expected"),
         ("global_avg", 8, (4, 4), "ends the block with (8, 1, 1), expected its input's (8, 4, 4)"),
         ("up_sample", 8, None, "node 1 (up_sample) needs a tensor that global_avg has pooled"),
-        ("copy2 ; ; matmul2", 8, (3, 5), "node 2 (matmul2) needs a map (1, N, N) and a tensor of N = H W positions"),
+        ("copy2 ; ; matmul2", 8, (3, 5), "node 2 (matmul2) needs a map (1, N, N)"),
         ("copy2 ; ; matmul1", 8, (3, 5), "ends the block with (1, 15, 15)"),
-        ("rel_pos_bias", 8, (14, 14), "node 1 (rel_pos_bias) needs a map between tokens, or height and width that are squares"),
+        ("rel_pos_bias", 8, (14, 14), "node 1 (rel_pos_bias) needs a map between tokens"),
         ("rel_pos_bias", 8, (16, 5), "got (8, 16, 5)"),
     ],
 )  # fmt: skip
