@@ -38,6 +38,13 @@ def test_what_is_drawn(run: Run, tmp_path: Path, arguments: list[str], words: st
     assert words in texts(output)
 
 
+@pytest.mark.parametrize("form", ["svg", "png", "pdf"])
+def test_the_file_names_its_architecture(run: Run, tmp_path: Path, form: str) -> None:
+    output = tmp_path / f"a.{form}"
+    run("draw", "nats_size:0", "--output", output, "--dpi", "50")
+    assert b"nats_size:8:8:8:8:8" in output.read_bytes()
+
+
 def test_without_output_the_file_has_the_name_of_the_space(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

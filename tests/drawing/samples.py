@@ -63,6 +63,14 @@ def of_spaces() -> tuple[Diagram, ...]:
     return tuple(found)
 
 
+def dense() -> Diagram:
+    """All of four operations lead to all of four sums and boxes: arrows must cross, and go round boxes."""
+    upper = [Node(f"u{n}", "gelu") for n in range(4)]
+    lower = [Node(f"l{n}", "+", circle=n % 2 == 0) for n in range(4)]
+    edges = tuple(Edge(a.id, b.id) for a in upper for b in lower)
+    return Diagram("dense", (*upper, *lower), edges)
+
+
 @lru_cache(maxsize=1)
 def everything() -> tuple[Diagram, ...]:
-    return (*of_spaces(), *map(random_diagram, range(24)))
+    return (dense(), *of_spaces(), *map(random_diagram, range(24)))

@@ -87,7 +87,7 @@ def _draw(
 ) -> None:
     from uninas_bench.drawing import diagram_of, render, save
 
-    save(render(diagram_of(space, point, part, block, task)), output, dpi)
+    save(render(diagram_of(space, point, part, block, task)), output, dpi, about=str(point))
     click.echo(f"wrote {output}", err=True)
 
 

@@ -10,7 +10,7 @@ from uninas_bench.drawing import style
 from uninas_bench.drawing.layout import Box, Route
 from uninas_bench.drawing.routing import Point
 from uninas_bench.drawing.sizes import LINE_HEIGHT, head_height, natural_layout, thumbnail_scale
-from uninas_bench.drawing.style import COLOURS
+from uninas_bench.drawing.style import COLOURS, UNCOLOURED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ class Canvas:
             points[-1] = x1 - dx * head * 0.8, y1 - dy * head * 0.8
         line = PathPatch(
             _rounded_path(points, _CORNER * self.scale), fill=False, edgecolor=colour,
-            linewidth=0.9 if not self.small else 0.4, linestyle=(0, (1.2, 2.0)) if route.edge.dotted else "-",
+            linewidth=self.line, linestyle=(0, (1.2, 2.0)) if route.edge.dotted else "-",
             capstyle="butt", zorder=self.order + 0.2,
         )  # fmt: skip
         self.axes.add_patch(line)
@@ -115,16 +115,18 @@ class Canvas:
         from matplotlib.patches import Circle
 
         colours = COLOURS[node.kind]
+        # What is too small for a text is strong in colour; tensors stay white.
+        fill = colours.edge if self.small and node.kind not in UNCOLOURED else colours.fill
         x, y = self.moved(*box.centre)
         if node.circle:
             self.axes.add_patch(
                 Circle(
-                    (x, y), box.width / 2 * self.scale, facecolor=colours.fill, edgecolor=colours.edge,
+                    (x, y), box.width / 2 * self.scale, facecolor=fill, edgecolor=colours.edge,
                     linewidth=self.line, zorder=self.order + 0.5,
                 )
             )  # fmt: skip
         else:
-            self.rounded(box, colours.fill, colours.edge, order=self.order + 0.5)
+            self.rounded(box, fill, colours.edge, order=self.order + 0.5)
         if self.small:
             return
         details = [line for line in node.detail.splitlines() if line]
@@ -140,8 +142,8 @@ class Canvas:
 
     @property
     def line(self) -> float:
-        """The width of a box's edge."""
-        return 0.5 if self.small else 0.9
+        """The width of lines; in a thumbnail they are finer, but not as fine as its boxes are small."""
+        return max(0.25, 0.9 * min(1.0, 1.6 * self.scale))
 
     def rounded(
         self,

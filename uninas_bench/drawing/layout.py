@@ -228,7 +228,7 @@ class _Composer:
         if group is None:
             return 0.0, 0.0, 0.0, 0.0
         found: Group = self.groups[group]
-        mark = self.texts.repeat(found.repeat) + 6.0 if found.repeat > 1 else 0.0
+        mark = self.texts.repeat(found.repeat) + 10.0 if found.repeat > 1 else 0.0
         row = LABEL_ROW if found.label else 0.0
         if turned:
             return PAD, PAD, PAD + max(row, LABEL_ROW if mark else 0.0), PAD

@@ -10,7 +10,7 @@ from uninas_bench.diagram import Diagram, Kind
 from uninas_bench.drawing import style
 from uninas_bench.drawing.canvas import Canvas, write
 from uninas_bench.drawing.sizes import LINE_HEIGHT, natural_layout
-from uninas_bench.drawing.style import COLOURS, text_width
+from uninas_bench.drawing.style import COLOURS, UNCOLOURED, text_width
 from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,8 +50,14 @@ def render(diagram: Diagram) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path, dpi: int = 200) -> None:
+def save(figure: Figure, path: Path, dpi: int = 200, about: str = "") -> None:
     """Write a figure as its name's ending says; equal figures give equal files.
+
+    Args:
+        figure: from `render`.
+        path: ends in .svg, .png or .pdf.
+        dpi: dots per inch of a .png.
+        about: kept as the title in the file's metadata, such as the architecture that it shows.
 
     Raises:
         UserError: another ending than .svg, .png or .pdf, or a place that cannot be written.
@@ -64,10 +70,11 @@ def save(figure: Figure, path: Path, dpi: int = 200) -> None:
     if form == "png" and max(figure.get_size_inches()) * dpi > _MOST_PIXELS:
         raise UserError(f"--output {path}: too large at {dpi} dots per inch; write a .svg, or lower --dpi")
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    metadata = undated[form] | ({"Title": about} if about else {})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with rc_context(_REPRODUCIBLE):
-            figure.savefig(path, format=form, dpi=dpi, metadata=undated[form])
+            figure.savefig(path, format=form, dpi=dpi, metadata=metadata)
     except OSError as error:
         raise UserError(f"--output {path}: {error.strerror or error}") from None
 
@@ -110,7 +117,7 @@ def _kinds(diagram: Diagram) -> list[Kind]:
     for node in diagram.nodes:
         if node.thumbnail is not None:
             found |= {inner.kind for inner in node.thumbnail.nodes}
-    return [kind for kind in Kind if kind in found and kind not in {Kind.TENSOR, Kind.BLOCK}]
+    return [kind for kind in Kind if kind in found and kind not in UNCOLOURED]
 
 
 def _entry_width(kind: Kind) -> float:

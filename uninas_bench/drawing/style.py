@@ -39,6 +39,9 @@ COLOURS = {
 }
 """Hues of Okabe and Ito, "Color Universal Design" (2008), which the colour-blind tell apart; pale insides."""
 
+UNCOLOURED = frozenset({Kind.TENSOR, Kind.BLOCK})
+"""White, and so without an entry in the legend."""
+
 
 @lru_cache(maxsize=64)
 def font(size: float, bold: bool = False) -> FontProperties:
