@@ -18,7 +18,8 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.space import Scale
 from uninas_bench.spaces.cell_costs import EDGES, KERNELS, OPERATIONS, Skeleton, skeleton, skeleton_costs
-from uninas_bench.spaces.finite import FiniteSpace, Order, shown
+from uninas_bench.spaces.finite import FiniteSpace, Order
+from uninas_bench.spaces.indexed import shown
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
