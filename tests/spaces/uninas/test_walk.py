@@ -20,10 +20,11 @@ from uninas_bench.spaces.uninas.encoding import read_design, write_block, write_
 from uninas_bench.spaces.uninas.graph import Graph
 from uninas_bench.spaces.uninas.liveness import dead_nodes
 from uninas_bench.spaces.uninas.macro import UninasScale, check_design, places
-from uninas_bench.spaces.uninas.moves import KINDS, PAPER, TOOLKIT
+from uninas_bench.spaces.uninas.moves import KINDS, PAPER, TOOLKIT, addition
 from uninas_bench.spaces.uninas.notation import read_graph
 from uninas_bench.spaces.uninas.space import NAMED
 from uninas_bench.spaces.uninas.structure import graph_of_chain
+from uninas_bench.spaces.uninas.tensor_type import TensorType
 from uninas_bench.spaces.uninas.walk import Semantics, Walk, WalkSettings
 from uninas_bench.tasks import find_task
 
@@ -398,3 +399,11 @@ def test_a_network_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidArchitecture, match="blocks in the stages"):
         Walk(Design((), None), PAPER_SCALE, IMAGENET)
     assert len(read_graph("-")) == 0
+
+
+def test_no_attention_is_added_whose_map_needs_gigabytes() -> None:
+    whole, inside = TensorType(96), TensorType(1, "t")
+    assert addition("attention", whole, (56, 56), "exact", toolkit=False, anywhere=False) is not None
+    assert addition("attention", whole, (112, 112), "exact", toolkit=False, anywhere=False) is None
+    assert addition("attention", inside, (14, 14), "exact", toolkit=False, anywhere=False) is None
+    assert addition("attention", inside, (7, 7), "exact", toolkit=False, anywhere=False) is not None

@@ -32,6 +32,11 @@ TOOLKIT = (
 """The twenty candidates of the authors' package (specification of `create_new_model`)."""
 _TOOLKIT_HEADS = (3, 6, 12, 24)
 
+LARGEST_MAP = 1 << 24
+"""Elements of the largest map between tokens that is added: 64 MB an image in float32. The 56 x 56 tokens of the
+first stage at 224 pixels stay below. Attention between the entries of a map, which no bound of FLOPs rules out,
+would need gigabytes."""
+
 _COUPLED = {
     "chunk2": "chunk2 ; ; concat2",
     "chunk3": "chunk3 ; ; ; concat3",
@@ -78,14 +83,17 @@ def addition(
         size: height and width of the block.
         convention: in which to price it.
         toolkit: attention exists where the authors' package has it: 32 channels a head, 3 to 24 heads. Else
-            everywhere: with heads of 32 channels where the channels are a multiple of that, with one head of
-            all channels (Table I's ConvChunk3) elsewhere.
+            wherever its map is not too large: with heads of 32 channels where the channels are a multiple of
+            that, with one head of all channels (Table I's ConvChunk3) elsewhere.
         anywhere: `rel_pos_bias` only where it is legal at every resolution, not just at this one.
     """
     if name == "rel_pos_bias" and not _has_bias(type_, size, toolkit=toolkit, anywhere=anywhere):
         return None
     text = _COUPLED.get(name, name)
     if name == "attention":
+        height, width = spatial_size(type_.path, *size)
+        if (height * width) ** 2 > LARGEST_MAP:
+            return None
         heads, rest = divmod(type_.channels, HEAD_CHANNELS)
         if toolkit and (rest or heads not in _TOOLKIT_HEADS):
             return None
