@@ -34,8 +34,8 @@ _TOOLKIT_HEADS = (3, 6, 12, 24)
 
 LARGEST_MAP = 1 << 24
 """Elements of the largest map between tokens that is added: 64 MB an image in float32. The 56 x 56 tokens of
-the first stage at 224 pixels stay below. Attention between the entries of a map, which no bound of FLOPs rules
-out, would need gigabytes."""
+the first stage at 224 pixels stay below. Attention between the entries of a map, which no bound of FLOPs
+rules out, would need gigabytes."""
 
 _COUPLED = {
     "chunk2": "chunk2 ; ; concat2",
