@@ -61,12 +61,21 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An arrow from ``source`` to ``target``, ids of nodes or groups; ``dotted`` where nothing flows."""
+    """An arrow from ``source`` to ``target``, ids of nodes or groups.
+
+    Attributes:
+        source: where it comes from.
+        target: where it leads to.
+        label: of what it carries.
+        dotted: nothing flows.
+        straight: of several arrows at a node, the one to run straight; for rows in a grid.
+    """
 
     source: str
     target: str
     label: str = ""
     dotted: bool = False
+    straight: bool = False
 
 
 @dataclass(frozen=True, slots=True)

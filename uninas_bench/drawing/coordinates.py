@@ -36,9 +36,12 @@ def positions(layers: Sequence[Sequence[Item]]) -> list[tuple[Item, float]]:
 
 
 def _main(segments: Sequence[Segment], upper: bool) -> Segment | None:
-    """Of several links, the one to run straight: to the only box, else the middle one of an odd number."""
+    """Of several links, the one to run straight: so marked, to the only box, else the middle one."""
     if len(segments) < 2:
         return None
+    marked = [segment for segment in segments if segment.link.straight]
+    if len(marked) == 1:
+        return marked[0]
     boxes = [segment for segment in segments if (segment.upper if upper else segment.lower).is_box]
     if len(boxes) == 1:
         return boxes[0]

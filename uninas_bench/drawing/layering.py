@@ -42,12 +42,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An arrow between two members of a level; ``label`` is the width of its text."""
+    """An arrow between two members of a level; ``label`` is its text's width, ``straight`` as in `Edge`."""
 
     key: int
     source: str
     target: str
     label: float = 0.0
+    straight: bool = False
 
 
 @dataclass(slots=True, eq=False)

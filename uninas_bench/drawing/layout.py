@@ -179,7 +179,8 @@ class _Composer:
         label = [self.texts.edge(edge.label) if edge.label else 0.0 for edge in self.diagram.edges]
         for number, (level, source, target) in enumerate(self.meetings):
             if level == group:
-                links.append(Link(number, source, target, label[number]))
+                straight = self.diagram.edges[number].straight
+                links.append(Link(number, source, target, label[number], straight))
         if group is not None:
             for number, member in self.entering[group].items():
                 members.append(Member(_inlet(number), 2 * label[number], 0.0, pin="first"))
