@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 @hookimpl
 def uninas_bench_spaces() -> Iterable[SearchSpace]:
-    """The benchmark spaces at the scale of their tables, and UniNAS at its paper's."""
+    """The benchmark spaces at the scale of their tables, the others at their papers'."""
+    from uninas_bench.spaces.hytra.space import Hytra
+    from uninas_bench.spaces.mbconv.space import Mbconv
     from uninas_bench.spaces.nasbench201 import NasBench201
     from uninas_bench.spaces.nats_size import NatsSize
     from uninas_bench.spaces.uninas.space import Uninas
 
-    return [NasBench201(), NatsSize(), Uninas()]
+    return [NasBench201(), NatsSize(), Uninas(), Hytra(), Mbconv()]
 
 
 @hookimpl
