@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from uninas_bench.bounds import Bounds
 
+LISTABLE = 1_000_000
+"""Up to that size a finite space may be listed as a whole: to be shuffled, or sorted into classes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:

@@ -57,6 +57,13 @@ def test_architecture_show(run: Run, spelling: str) -> None:
     assert "params 1,073,466 · FLOPs 153.27 M (multiply-accumulates)" in text
 
 
+def test_architecture_of_a_space_too_large_to_list(run: Run) -> None:
+    facts = json.loads(run("architecture", "show", "mbconv", "11 0110 0111 1100 0110", "--json").stdout)
+    assert facts["class"] == {"canonical": "11 0110 0111 1100 0110"}
+    facts = json.loads(run("architecture", "show", "hytra", "r50-t", "--json").stdout)
+    assert facts["spellings"]["stages"] == "[[1,1,1],[1,1,1,1],[1,1,1,1,1,1],[1,1,1]]"
+
+
 def test_architecture_show_counts_the_class(run: Run) -> None:
     """By hand: with zeros on the edges out of nodes 1 and 2, four free operations are never seen."""
     space = ub.space("nasbench201")

@@ -100,6 +100,18 @@ def test_any_spelling_and_optional_columns(csv: Callable[[str], Path]) -> None:
     assert rows["loss"].isna().tolist() == [False, True, False, False]
 
 
+def test_an_architecture_may_be_spread_over_columns(csv: Callable[[str], Path]) -> None:
+    path = csv("first,second,third,accuracy,a+b\n8:16:24,32,64,93.5,8:8:8:8:8\n8:8:8,8,16,80,1\n")
+    rows = read_tabular(path, NatsSize(), {"architecture": "first + second+third"})
+    assert rows["architecture"].tolist() == ["8:16:24:32:64", "8:8:8:8:16"]
+    own = read_tabular(path, NatsSize(), {"architecture": "a+b"})
+    assert own["architecture"].iloc[0] == "8:8:8:8:8"
+    with pytest.raises(
+        InvalidFile, match='column "fourth" \\(for architecture\\) is missing; found: first, second'
+    ):
+        read_tabular(path, NatsSize(), {"architecture": "first+fourth"})
+
+
 def test_parquet_equals_csv(tmp_path: Path) -> None:
     frame = pd.DataFrame({"arch_index": [0, 6111], "acc": [85.86, 94.37], "seed": [777, 777]})
     frame.to_csv(tmp_path / "t.csv", index=False)

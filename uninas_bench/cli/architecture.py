@@ -22,6 +22,7 @@ from uninas_bench.cli.options import (
     task_option,
 )
 from uninas_bench.errors import UserError
+from uninas_bench.space import LISTABLE
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def _spellings(space: SearchSpace, point: Architecture) -> dict[str, str]:
 
 
 def _canonical_class(space: SearchSpace, point: Architecture) -> dict[str, Any]:
-    """The class that computes the same function; numbered in the order of enumeration where that ends."""
+    """The class that computes the same function; numbered as they are enumerated, where that ends soon."""
     canonical = space.canonical(point)
-    if space.size is None:
+    if space.size is None or space.size > LISTABLE:
         return {"canonical": canonical}
     members: dict[str, int] = {}
     for other in space.enumerate():

@@ -16,6 +16,7 @@ from uninas_bench.errors import UserError
 from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
 from uninas_bench.ground_truth.training import ShortTraining, TrainingSettings
 from uninas_bench.seeds import derive_seed
+from uninas_bench.space import LISTABLE
 from uninas_bench.spaces.finite import FiniteSpace
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def representatives(space: SearchSpace, n: int, seed: int) -> list[Architecture]
     """
     rng = np.random.default_rng(derive_seed("representatives", space.name, seed))
     found: dict[str, Architecture] = {}
-    draw = space.sample(space.size, rng) if space.size is not None else _endless(space, rng)
+    whole = space.size if space.size is not None and space.size <= LISTABLE else None
+    draw = space.sample(whole, rng) if whole is not None else _endless(space, rng)
     for architecture in draw:
         found.setdefault(space.canonical(architecture), architecture)
         if len(found) == n:

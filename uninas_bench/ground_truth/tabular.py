@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ def read_tabular(
     Args:
         path: CSV with a header, or Parquet.
         space: reads the architectures.
-        columns: the file's own names for our columns: ``{"accuracy": "cifar10_test_acc_200ep"}``.
+        columns: the file's own names for our columns: ``{"accuracy": "cifar10_test_acc_200ep"}``. An
+            architecture may be spread over several, which are joined by commas: ``"stage1+stage2"``.
         count: trainings behind each row, for a file without that column.
 
     Raises:
@@ -49,7 +51,7 @@ def read_tabular(
             raise UnknownName("column", name, COLUMNS)
     frame = _read(path)
     source = _resolve(path, frame, wanted)
-    texts = frame[source["architecture"]].astype(str)
+    texts = _architectures(frame, source["architecture"])
     rows = pd.DataFrame({"architecture": _encodings(path, texts, space)})
     rows["seed"] = _texts(path, frame, source["seed"], "seed") if "seed" in source else MEAN
     if "count" in source:
@@ -93,8 +95,11 @@ def _resolve(path: Path, frame: pd.DataFrame, wanted: dict[str, str]) -> dict[st
     """Our column -> the file's."""
     names = list(map(str, frame.columns))
     for ours, theirs in wanted.items():
-        if theirs not in names:
-            raise InvalidFile(f'{path}: column "{theirs}" (for {ours}) is missing; found: {_listing(names)}')
+        for part in _parts(theirs, names) if ours == "architecture" else (theirs,):
+            if part not in names:
+                raise InvalidFile(
+                    f'{path}: column "{part}" (for {ours}) is missing; found: {_listing(names)}'
+                )
     source = {name: name for name in COLUMNS if name in names} | wanted
     if "architecture" not in source:
         spelling = next((name for name in _SPELLINGS if name in names), None)
@@ -107,6 +112,16 @@ def _resolve(path: Path, frame: pd.DataFrame, wanted: dict[str, str]) -> dict[st
                 f"say which one it is with --column {name}=NAME"
             )
     return source
+
+
+def _parts(column: str, names: list[str]) -> list[str]:
+    """The columns that a name stands for: itself, or those that it joins."""
+    return [column] if column in names else [part.strip() for part in column.split("+")]
+
+
+def _architectures(frame: pd.DataFrame, column: str) -> pd.Series[str]:
+    texts = [frame[part].astype(str) for part in _parts(column, list(map(str, frame.columns)))]
+    return reduce(lambda joined, text: joined + ", " + text, texts)
 
 
 def _listing(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uninas_bench.errors import InvalidArchitecture
-from uninas_bench.space import BoundedSpace
+from uninas_bench.space import LISTABLE, BoundedSpace
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Costs, Task
     from uninas_bench.search.settings import SearchSettings
     from uninas_bench.space import SearchSpace
-
-LISTABLE = 1_000_000
-"""Up to that size a finite space is shuffled as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
