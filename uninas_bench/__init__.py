@@ -27,10 +27,12 @@ from uninas_bench.version import __version__
 if TYPE_CHECKING:
     from uninas_bench import correlation
     from uninas_bench.data.source import ImageSet, ImageSource
+    from uninas_bench.fitting import FitContext
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.subject import Subject
 
 _LAZY = {
+    "FitContext": "uninas_bench.fitting",
     "GroundTruth": "uninas_bench.ground_truth.table",
     "ImageSet": "uninas_bench.data.source",
     "ImageSource": "uninas_bench.data.source",
@@ -40,6 +42,7 @@ _LAZY = {
 __all__ = [
     "Architecture",
     "Costs",
+    "FitContext",
     "GroundTruth",
     "ImageSet",
     "ImageSource",

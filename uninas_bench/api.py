@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.data.source import ImageSource
     from uninas_bench.engine import Progress
+    from uninas_bench.fitting import FitProgress
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.proxy import Proxy
     from uninas_bench.search.driver import Aggregate, SearchEvent, SearchResult
@@ -74,6 +75,7 @@ def score(
     timeout: float | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    fitting: FitProgress | None = None,
 ) -> pd.DataFrame:
     """Score architectures with proxies: compute what the store lacks, return a tidy frame of everything.
 
@@ -90,6 +92,7 @@ def score(
         timeout: seconds before which no cell is stopped; a hung one ends with the status ``timeout``.
         device: where networks run.
         progress: called after every finished cell.
+        fitting: called while a proxy is fitted to the space, before it evaluates.
 
     Returns:
         One row per architecture, proxy and component: ``space, scale, architecture, task, proxy, version,
@@ -104,6 +107,7 @@ def score(
     return run(
         architectures, proxies, space=space, task=task, seed=seed, workers=workers, executor=executor,
         store=store, data=data, timeout=timeout, device=device, progress=progress,
+        fitting=fitting,
     ).tidy()  # fmt: skip
 
 
@@ -191,6 +195,7 @@ def search(
     timeout: float | None = None,
     device: str = "cpu",
     progress: Callable[[SearchEvent], None] | None = None,
+    fitting: FitProgress | None = None,
 ) -> SearchResult:
     """Search a space for the architectures that a proxy scores best.
 
@@ -223,6 +228,7 @@ def search(
         timeout: as in `score`.
         device: where networks run.
         progress: called after every finished cell and every round.
+        fitting: as in `score`.
 
     Returns:
         ``candidates``, ``history`` and ``best``.
@@ -244,6 +250,7 @@ def search(
         host=default_host(), start=start, task=task, aggregate=aggregate, proxy_settings=settings,
         output=Path(output) if output is not None else None, seed=seed, workers=workers, executor=executor,
         store=store, data=data, timeout=timeout, device=device, progress=progress,
+        fitting=fitting,
     )  # fmt: skip
 
 

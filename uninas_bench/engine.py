@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.data.source import ImageSource
+    from uninas_bench.fitting import FitProgress
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
@@ -43,6 +44,7 @@ def run(
     timeout: float | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    fitting: FitProgress | None = None,
     host: Host | None = None,
     retry_failed: bool = False,
     command: str | None = None,
@@ -50,7 +52,7 @@ def run(
     """Compute the cells that the store lacks and return all that were asked for.
 
     Args:
-        architectures: as in `uninas_bench.score`, and so are the arguments up to ``progress``.
+        architectures: as in `uninas_bench.score`, and so are the arguments up to ``fitting``.
         proxies: names or objects; what they require is added.
         space: the search space, where the architectures do not tell.
         task: decides resolution, classes and images.
@@ -63,6 +65,7 @@ def run(
             that exceeds it, or whose worker dies, is run again cell by cell to find the culprit.
         device: where networks run.
         progress: called after every finished cell.
+        fitting: called while a proxy is fitted.
         host: the plugins; default those that are installed.
         retry_failed: compute failed cells again.
         command: what the provenance of the run records; default this process's command line.
@@ -87,7 +90,9 @@ def run(
         columns = scores.columns(plan.configurations, plan.encodings)
         units = _missing_units(plan, columns, retry_failed=retry_failed)
         if units:
-            with Execution(plan, scores, runner, record=record, device=device, timeout=timeout) as execution:
+            with Execution(
+                plan, scores, runner, record=record, device=device, timeout=timeout, fitting=fitting
+            ) as execution:
                 execution.run(units, progress)
             columns = scores.columns(plan.configurations, plan.encodings)
         return Scores(plan, columns)
@@ -106,7 +111,7 @@ def score_network(
     """Components of any module on the caller's tensors; see `uninas_bench.score_network`.
 
     Raises:
-        UserError: a mistake in the arguments.
+        UserError: a mistake in the arguments, or a proxy that is fitted to a space.
         Exception: whatever a proxy raises, `NotApplicable` excepted, which gives NaN.
     """
     from uninas_bench.isolation import isolated
@@ -124,6 +129,11 @@ def score_network(
     for proxy in expand(host, proxies):
         if not proxy.components:
             continue
+        if "fit" in proxy.needs:
+            raise UserError(
+                f"{proxy.name} is fitted to a search space: score its architectures with uninas_bench.score, "
+                "not a network alone"
+            )
         subject = NetworkSubject(network, batches, proxy.settings, init=init, seed=seed, features=features)
         with isolated(seed):
             try:

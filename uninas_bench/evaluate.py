@@ -7,11 +7,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uninas_bench.architecture import Architecture
 from uninas_bench.cells import Configuration, Outcome, Status
 from uninas_bench.errors import InvalidArchitecture, NotApplicable, UserError
+from uninas_bench.fitting import cache_folder, fit_folder
 from uninas_bench.proxy import Proxy, Settings
 from uninas_bench.seeds import derive_seed
 from uninas_bench.subject import CellSubject
@@ -45,7 +47,11 @@ class _Watched(CellSubject):
 
 
 class Evaluator:
-    """Evaluates units; shipped to a worker once, images excepted, which every process loads itself."""
+    """Evaluates units; shipped to a worker once, images excepted, which every process loads itself.
+
+    Attributes:
+        folders: where the fit of each scored proxy lies; None for one that needs none.
+    """
 
     def __init__(self, plan: Plan, device: str) -> None:
         self.space = plan.space
@@ -55,6 +61,11 @@ class Evaluator:
         self.source = plan.images
         self.run_seed = plan.seed
         self.device = device
+        cache = cache_folder()
+        self.folders = tuple(
+            fit_folder(cache, configuration) if "fit" in proxy.needs else None
+            for proxy, configuration in zip(plan.scored, plan.configurations, strict=True)
+        )
         self._images: ImageSet | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -92,7 +103,9 @@ class Evaluator:
 
         proxy, configuration = self.proxies[job], self.configurations[job]
         seed = cell_seed(configuration, encoding)
-        subject = self._subject(encoding, proxy.settings, seed, images=bool(configuration.images))
+        subject = self._subject(
+            encoding, proxy.settings, seed, images=bool(configuration.images), fitted=self.folders[job]
+        )
         with isolated(seed), peak_memory(self.device) as peak:
             start = time.perf_counter()
             status, message, components = attempt(proxy, subject)
@@ -106,7 +119,9 @@ class Evaluator:
             passes = seconds / reference if reference else None
         return Outcome(configuration, encoding, status, message, components, seconds, peak.bytes, passes)
 
-    def _subject(self, encoding: str, settings: Settings, seed: int, *, images: bool) -> _Watched:
+    def _subject(
+        self, encoding: str, settings: Settings, seed: int, *, images: bool, fitted: Path | None = None
+    ) -> _Watched:
         return _Watched(
             self.space,
             Architecture(self.space.name, encoding),
@@ -115,6 +130,7 @@ class Evaluator:
             cell_seed=seed,
             run_seed=self.run_seed,
             images=self.load_images() if images else None,
+            fitted=fitted,
             device=self.device,
         )
 
@@ -175,15 +191,24 @@ def attempt(proxy: Proxy, subject: Any) -> tuple[Status, str, dict[str, float]]:
     """
     try:
         return judge(proxy, proxy.evaluate(subject))
-    except (NotApplicable, InvalidArchitecture) as error:
-        # An architecture that does not exist for the task is a fact about this cell alone.
-        return Status.NOT_APPLICABLE, one_line(error), {}
-    except UserError:
-        raise
     except Exception as error:
-        _log.debug("%s failed", proxy.name, exc_info=True)
-        status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.ERROR
-        return status, f"{type(error).__name__}: {one_line(error)}".removesuffix(": "), {}
+        return *failure(proxy, error), {}
+
+
+def failure(proxy: Proxy, error: Exception) -> tuple[Status, str]:
+    """The status and message of an exception that a proxy raised.
+
+    Raises:
+        UserError: it is a mistake of the user's.
+    """
+    if isinstance(error, NotApplicable | InvalidArchitecture):
+        # An architecture that does not exist for the task is a fact about this cell alone.
+        return Status.NOT_APPLICABLE, one_line(error)
+    if isinstance(error, UserError):
+        raise error
+    _log.debug("%s failed", proxy.name, exc_info=error)
+    status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.ERROR
+    return status, f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
 
 
 def judge(proxy: Proxy, raw: Mapping[str, float]) -> tuple[Status, str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Run units of work on an executor and commit what arrives, under one run record of the store."""
+"""Fit, run units of work on an executor and commit what arrives, under one run record of the store."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from uninas_bench.cells import Outcome, Status
 from uninas_bench.errors import UnknownName, UserError
-from uninas_bench.evaluate import Evaluator, Unit, one_line
+from uninas_bench.evaluate import Evaluator, Unit, failure, one_line
 from uninas_bench.executors.executor import Failed
+from uninas_bench.fitting import FitProgress, fit
 from uninas_bench.store import open_store
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Execution:
         record: Callable[[], Provenance],
         device: str = "cpu",
         timeout: float | None = None,
+        fitting: FitProgress | None = None,
     ) -> None:
         self.store = store
         self.computed = 0
@@ -70,6 +72,9 @@ class Execution:
         self._record = record
         self._device = device
         self._timeout = timeout
+        self._fitting = fitting
+        self._fitted: set[int] = set()
+        self._unfit: dict[int, tuple[Status, str]] = {}
         self._evaluator: Evaluator | None = None
         self._number: int | None = None
 
@@ -91,7 +96,7 @@ class Execution:
         progress: Progress | None = None,
         received: Callable[[Outcome], None] | None = None,
     ) -> None:
-        """Run the units and commit their outcomes as they arrive.
+        """Fit what the units need, run them, and commit their outcomes as they arrive.
 
         Args:
             units: of the plan that this was made for.
@@ -101,7 +106,7 @@ class Execution:
         Raises:
             UserError: images are missing or the device is unknown, before anything is recorded; or a proxy
                 found a mistake of the user's.
-            KeyboardInterrupt: with a sentence; every finished unit is stored.
+            KeyboardInterrupt: with a sentence; every finished unit is stored, and so is the state of a fit.
         """
         if self._evaluator is None:
             self._evaluator = Evaluator(self._plan, self._device)
@@ -109,6 +114,7 @@ class Execution:
             _check_device(self._device)
         if self._number is None:
             self._number = self.store.begin_run(self._record())
+        self._fit(self._evaluator, units)
         total = sum(len(unit.jobs) for unit in units)
         done = failed = 0
         try:
@@ -129,6 +135,21 @@ class Execution:
                 "and the same call goes on from there"
             ) from None
 
+    def _fit(self, evaluator: Evaluator, units: Sequence[Unit]) -> None:
+        """Fit the proxies of the units that need it; a fault of one is kept for its cells."""
+        for job in sorted({job for unit in units for job in unit.jobs} - self._fitted):
+            folder = evaluator.folders[job]
+            try:
+                if folder is not None:
+                    fit(
+                        self._plan, job, folder,
+                        record=self._record, device=self._device, progress=self._fitting,
+                    )  # fmt: skip
+            except Exception as error:
+                status, message = failure(self._plan.scored[job], error)
+                self._unfit[job] = status, f"fit: {message}"
+            self._fitted.add(job)
+
     def _committed(self, results: Iterable[list[Outcome]], number: int) -> Iterator[Outcome]:
         for outcomes in results:
             self.store.write(outcomes, number)
@@ -136,6 +157,16 @@ class Execution:
 
     def _results(self, evaluator: Evaluator, units: Sequence[Unit]) -> Generator[list[Outcome], None, None]:
         """The outcomes of each unit; where one of several cells dies, its cells are run one by one."""
+        unfit = [
+            Outcome(evaluator.configurations[job], unit.encoding, *self._unfit[job])
+            for unit in units
+            for job in unit.jobs
+            if job in self._unfit
+        ]
+        if unfit:
+            yield unfit
+            left = [(unit, tuple(job for job in unit.jobs if job not in self._unfit)) for unit in units]
+            units = [Unit(unit.encoding, jobs) for unit, jobs in left if jobs]
         while units:
             longest = max(len(unit.jobs) for unit in units)
             limit = self._timeout * longest if self._timeout is not None else None

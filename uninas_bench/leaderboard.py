@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Task
     from uninas_bench.data.source import ImageSource
     from uninas_bench.engine import Progress
+    from uninas_bench.fitting import FitProgress
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.host import Host
     from uninas_bench.intervals import Failed, Method
@@ -54,6 +55,7 @@ def build(
     host: Host | None = None,
     announce: Callable[[Mapping[Any, Any]], None] | None = None,
     progress: Progress | None = None,
+    fitting: FitProgress | None = None,
 ) -> pd.DataFrame:
     """Rank proxies by Kendall's tau-b with measured accuracies, computing the scores that the store lacks.
 
@@ -82,6 +84,7 @@ def build(
         host: the plugins; default those that are installed.
         announce: called once before anything is computed, with the attributes of the frame that are known.
         progress: called after every finished cell.
+        fitting: called while a proxy is fitted.
 
     Returns:
         One row per proxy, best tau first, with `ranking.COLUMNS`. Accuracy points in ``regret``, seconds per
@@ -137,6 +140,7 @@ def build(
         timeout=timeout,
         device=device,
         progress=progress,
+        fitting=fitting,
         host=host,
         retry_failed=retry_failed,
     )

@@ -11,11 +11,13 @@ from uninas_bench.errors import UnknownName, UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from uninas_bench.fitting import FitContext
+    from uninas_bench.space import SearchSpace
     from uninas_bench.subject import Subject
 
 Source = Literal["gaussian", "task"]
 Init = Literal["kaiming", "model"]
-Need = Literal["images", "labels", "gradients"]
+Need = Literal["images", "labels", "gradients", "fit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,8 @@ class Proxy:
     """Anything that scores architectures without training them fully. Of a score, higher is better.
 
     Subclasses set the class attributes and `evaluate`. A proxy never touches global random state or
-    flags, leaves no hooks or gradients behind, and keeps nothing alive after `evaluate`.
+    flags, leaves no hooks or gradients behind, and keeps nothing alive after `evaluate`, except what it
+    loaded from its fit.
     """
 
     name: str
@@ -83,6 +86,17 @@ class Proxy:
 
     def _with(self, settings: AnySettings) -> Self:
         return type(self)(settings)
+
+    def fit(self, space: SearchSpace, context: FitContext) -> None:
+        """Learn of a space once, before any evaluation, and save it in ``context.folder``.
+
+        Called for proxies with ``fit`` in `needs`, in the driver's process, and after an interruption again
+        in the same folder: it saves its state now and then, and goes on from what it finds.
+
+        Raises:
+            NotApplicable: the proxy has no meaning for this space; say why.
+        """
+        raise TypeError(f'{self.name} has no fit; only a proxy with one may have "fit" in its needs')
 
     def evaluate(self, subject: Subject) -> Mapping[str, float]:
         """Components of one architecture, deterministic given the subject's seed.

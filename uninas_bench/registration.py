@@ -75,6 +75,8 @@ def _check_proxy(thing: Any) -> None:
     kind = type(thing)
     if thing.components and kind.evaluate is Proxy.evaluate:
         raise PluginError(f'proxy "{name}": no method evaluate')
+    if ("fit" in thing.needs) != (kind.fit is not Proxy.fit):
+        raise PluginError(f'proxy "{name}": a method fit and "fit" in needs go together')
     if len(thing.components) != 1 and kind.aggregate is Proxy.aggregate:
         raise PluginError(
             f'proxy "{name}": no method aggregate, which {len(thing.components)} components need'

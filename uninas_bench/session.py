@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.cells import Configuration
     from uninas_bench.data.source import ImageSource
+    from uninas_bench.fitting import FitProgress
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
@@ -119,6 +120,7 @@ def open_session(
     data: Mapping[str, str | Path | ImageSource] | None = None,
     timeout: float | None = None,
     device: str = "cpu",
+    fitting: FitProgress | None = None,
 ) -> Iterator[Session]:
     """A session; the arguments are those of `uninas_bench.engine.run`.
 
@@ -133,5 +135,7 @@ def open_session(
         scores = stack.enter_context(opened(store))
         if isinstance(runner, KeepingExecutor):
             stack.enter_context(runner.keeping())
-        execution = Execution(plan, scores, runner, record=record, device=device, timeout=timeout)
+        execution = Execution(
+            plan, scores, runner, record=record, device=device, timeout=timeout, fitting=fitting
+        )
         yield Session(plan, stack.enter_context(execution))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,7 @@ class Subject(ABC):
     settings: Settings
     device: torch.device
     seed: int
+    _fitted: Path | None = None
 
     @property
     @abstractmethod
@@ -73,6 +75,13 @@ class Subject(ABC):
         network = self.network() if network is None else network
         return block_features(network, [block for _, block in self.blocks(network)], images).features
 
+    @property
+    def fitted(self) -> Path:
+        """The folder that `Proxy.fit` filled for this space; to be read only."""
+        if self._fitted is None:
+            raise TypeError('the proxy asks for its fit and has no "fit" in its needs')
+        return self._fitted
+
     def generator(self, stream: str = "") -> torch.Generator:
         """A CPU generator of this evaluation's own; each ``stream`` is independent of the others."""
         import torch
@@ -94,6 +103,7 @@ class CellSubject(Subject):
         cell_seed: int,
         run_seed: int,
         images: ImageSet | None,
+        fitted: Path | None = None,
         device: str = "cpu",
     ) -> None:
         import torch
@@ -105,6 +115,7 @@ class CellSubject(Subject):
         self.seed = cell_seed
         self.run_seed = run_seed
         self.images = images
+        self._fitted = fitted
         self.device = torch.device(device)
 
     @property

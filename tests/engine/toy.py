@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from uninas_bench import Architecture, Costs, Scale, Subject, Task, simple_proxy
+from uninas_bench import Architecture, Costs, FitContext, Proxy, Scale, Settings, Subject, Task, simple_proxy
 from uninas_bench.errors import InvalidArchitecture, NotApplicable
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+
+    from uninas_bench import SearchSpace
 
 TASK = Task("toy", "toy", 4, 3)
 
@@ -114,8 +119,6 @@ def global_noise(subject: Subject) -> float:
 @simple_proxy("logged", version=1, batch=2)
 def logged(subject: Subject) -> float:
     """Append the encoding to the file that TOY_LOG names, slowly."""
-    import time
-
     assert subject.architecture is not None
     with Path(os.environ["TOY_LOG"]).open("a") as log:
         log.write(subject.architecture.encoding + "\n")
@@ -123,11 +126,57 @@ def logged(subject: Subject) -> float:
     return float(subject.generator().initial_seed() % 1000)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LearnedSettings(Settings):
+    batch: int = 2
+    epochs: int = 6
+
+
+class Learned(Proxy):
+    """Learns a worth of each letter over some epochs; each leaves its number and process in TOY_LOG."""
+
+    name = "learned"
+    needs = frozenset({"fit"})
+    Settings = LearnedSettings
+    settings: LearnedSettings
+
+    def fit(self, space: SearchSpace, context: FitContext) -> None:
+        import torch
+
+        state = context.folder / "state.json"
+        epoch, worth = json.loads(state.read_text()) if state.exists() else (0, [0.0, 0.0, 0.0])
+        while epoch < self.settings.epochs:
+            note(f"{epoch}:{os.getpid()}")
+            time.sleep(float(os.environ.get("TOY_PAUSE", "0")))
+            steps = torch.rand(3, generator=context.generator(f"epoch {epoch}")).tolist()
+            worth = [value / 2 + step for value, step in zip(worth, steps, strict=True)]
+            epoch += 1
+            context.write("state.json", json.dumps([epoch, worth]).encode())
+            context.report(epoch, self.settings.epochs, f"worth {worth[0]:.3f}")
+
+    def evaluate(self, subject: Subject) -> Mapping[str, float]:
+        assert subject.architecture is not None
+        worth = worth_of(subject.fitted)
+        return {"learned": sum(worth["abc".index(letter)] for letter in subject.architecture.encoding)}
+
+
+@lru_cache(maxsize=1)
+def worth_of(folder: Path) -> list[float]:
+    note(f"load:{os.getpid()}")
+    worth: list[float] = json.loads((folder / "state.json").read_text())[1]
+    return worth
+
+
+def note(word: str) -> None:
+    if "TOY_LOG" in os.environ:
+        with Path(os.environ["TOY_LOG"]).open("a") as log:
+            log.write(word + "\n")
+
+
 @simple_proxy("moody", version=1, batch=2)
 def moody(subject: Subject) -> float:
     """Ends in every way that there is, by architecture."""
     import signal
-    import time
 
     assert subject.architecture is not None
     match subject.architecture.encoding:

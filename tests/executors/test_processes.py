@@ -51,6 +51,8 @@ def test_what_a_plugin_file_defines_travels(tmp_path: Path) -> None:
         "from dataclasses import dataclass\n"
         "@dataclass(frozen=True)\n"
         "class Point:\n    x: int\n"
+        "from functools import lru_cache\n"
+        "@lru_cache(maxsize=1)\n"
         "def helper(x):\n    return x + 1\n"
         "def shift(point):\n    return Point(helper(point.x))\n"
     )

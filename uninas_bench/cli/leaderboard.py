@@ -96,6 +96,7 @@ def command(
             workers=workers,
             announce=announce,
             progress=progress.update,
+            fitting=progress.fit,
             **settings,
         )
     if format_ == "table" and output is None:

@@ -1,4 +1,4 @@
-"""Progress of a scoring run: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a scoring run: bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,65 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from uninas_bench.engine import ProgressEvent
+    from uninas_bench.fitting import FitEvent
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
+
+
+class Bars:
+    """Bars on one terminal: a title each, how much is done of how much, and a remark."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, title: str, done: int, total: int, remark: str) -> None:
+        """Draw the bar of that title; a total of 0 is not known."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(24),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[remark]}", markup=False),
+                console=self.console,
+            )
+            self._progress.start()
+        if title not in self._tasks:
+            self._tasks[title] = self._progress.add_task(title, total=None, remark="")
+        self._progress.update(self._tasks[title], completed=done, total=total or None, remark=remark)
+
+    def close(self) -> None:
+        """Leave the bars as they stand."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+class FittingProgress:
+    """Receives what proxies say while they are fitted."""
+
+    def __init__(self, console: Console, bars: Bars) -> None:
+        self.console = console
+        self._bars = bars
+        self._proxy = ""
+        self._spoke = 0.0
+
+    def update(self, event: FitEvent) -> None:
+        """A fit went on."""
+        title = f"fitting {event.proxy}"
+        if self.console.is_terminal:
+            self._bars.show(title, event.done, event.total, event.text)
+            return
+        now = time.monotonic()
+        if now - self._spoke >= EVERY or event.proxy != self._proxy or event.done == event.total:
+            self._proxy, self._spoke = event.proxy, now
+            count = f"{event.done:,}/{event.total:,}" if event.total else ""
+            line = f"{title}: {' '.join(part for part in (count, event.text) if part)}"
+            self.console.print(line, soft_wrap=True, markup=False)
 
 
 class ScoringProgress:
@@ -28,7 +84,8 @@ class ScoringProgress:
         self.console = console
         self.computed = 0
         self._title = "scoring"
-        self._bar: tuple[Progress, TaskID] | None = None
+        self._bars = Bars(console)
+        self._fitting = FittingProgress(console, self._bars)
         self._started = self._spoke = time.monotonic()
         self._spent: dict[str, tuple[int, float]] = {}
 
@@ -40,21 +97,26 @@ class ScoringProgress:
         self._title = f"{verb} {architectures:,} architectures x {times} {noun} {on}"
         self._started = self._spoke = time.monotonic()
 
+    def fit(self, event: FitEvent) -> None:
+        """The fit of a proxy went on; the time that it takes says nothing of the scores to come."""
+        self._fitting.update(event)
+        self._started = time.monotonic()
+
     def update(self, event: ProgressEvent) -> None:
         """One more score."""
         self.computed = event.done
         count, seconds = self._spent.get(event.proxy, (0, 0.0))
         self._spent[event.proxy] = (count + 1, seconds + event.seconds)
         if self.console.is_terminal:
-            self._draw(event)
+            failed = f" · {event.failed} failed" if event.failed else ""
+            self._bars.show(self._title, event.done, event.total, self._pace(event.proxy) + failed)
         elif time.monotonic() - self._spoke >= EVERY or event.done in (1, event.total):
             self._spoke = time.monotonic()
             self.console.print(self._line(event), soft_wrap=True, markup=False)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar[0].stop()
+        """Leave the bars as they stand."""
+        self._bars.close()
 
     def _pace(self, proxy: str) -> str:
         count, seconds = self._spent[proxy]
@@ -67,23 +129,6 @@ class ScoringProgress:
             f"{self._title}: {event.done:,}/{event.total:,}{failed}, about {left:.0f} s left, "
             f"{self._pace(event.proxy)}"
         )
-
-    def _draw(self, event: ProgressEvent) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        if self._bar is None:
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(24),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                TextColumn("{task.fields[pace]}"),
-                console=self.console,
-            )
-            self._bar = bar, bar.add_task(self._title, total=event.total, pace="")
-            bar.start()
-        failed = f" · {event.failed} failed" if event.failed else ""
-        self._bar[0].update(self._bar[1], completed=event.done, pace=self._pace(event.proxy) + failed)
 
 
 @contextmanager

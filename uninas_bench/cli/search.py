@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uninas_bench.cli import options
-from uninas_bench.cli.progress import EVERY
+from uninas_bench.cli.progress import EVERY, Bars, FittingProgress
 from uninas_bench.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
     from uninas_bench.search.driver import SearchEvent, SearchResult
 
@@ -113,6 +112,7 @@ def command(
             store=location,
             proxy_settings=settings,
             progress=progress.update,
+            fitting=progress.fit,
             **scoring,
         )
     finally:
@@ -181,38 +181,22 @@ class _SearchProgress:
     def __init__(self, console: Console, title: str) -> None:
         self.console = console
         self.title = title
-        self._bar: tuple[Progress, TaskID] | None = None
+        self._bars = Bars(console)
+        self.fit = FittingProgress(console, self._bars).update
         self._spoke = time.monotonic()
 
     def update(self, event: SearchEvent) -> None:
         """The search went on."""
         if self.console.is_terminal:
-            self._draw(event)
+            self._bars.show(self.title, event.iteration, event.iterations, _state(event))
         elif time.monotonic() - self._spoke >= EVERY:
             self._spoke = time.monotonic()
             line = f"{self.title}: iteration {event.iteration:,} of {event.iterations:,}, {_state(event)}"
             self.console.print(line, soft_wrap=True, markup=False)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar[0].stop()
-
-    def _draw(self, event: SearchEvent) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        if self._bar is None:
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(24),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                TextColumn("{task.fields[state]}"),
-                console=self.console,
-            )
-            self._bar = bar, bar.add_task(self.title, total=event.iterations, state="")
-            bar.start()
-        self._bar[0].update(self._bar[1], completed=event.iteration, state=_state(event))
+        """Leave the bars as they stand."""
+        self._bars.close()
 
 
 def _state(event: SearchEvent) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.data.source import ImageSource
     from uninas_bench.execution import ProgressEvent
+    from uninas_bench.fitting import FitProgress
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.search.proposals import Proposal
@@ -111,6 +112,7 @@ def search(
     device: str = "cpu",
     command: str | None = None,
     progress: Callable[[SearchEvent], None] | None = None,
+    fitting: FitProgress | None = None,
 ) -> SearchResult:
     """Search; the arguments are those of `uninas_bench.search`.
 
@@ -140,7 +142,7 @@ def search(
     with open_session(
         proxies, space=found, task=found_task, host=host, record=record, seed=seed, workers=workers,
         executor=executor, store=default_store_url() if store == "default" else store, data=data,
-        timeout=timeout, device=device,
+        timeout=timeout, device=device, fitting=fitting,
     ) as session:  # fmt: skip
         run = _Run(session, proxies[0], settings, record(), output, progress)
         run.claim_output()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,11 @@ from torch import Tensor, nn
 
 from uninas_bench.api import space
 from uninas_bench.architecture import Architecture, Task
-from uninas_bench.data.source import ImageSet
+from uninas_bench.data.source import ImageSet, Split
+from uninas_bench.fitting import FitProgress, cache_folder, fit, fit_folder
+from uninas_bench.host import default_host
+from uninas_bench.plan import plan_of
+from uninas_bench.provenance import provenance
 from uninas_bench.proxy import Proxy
 from uninas_bench.seeds import derive_seed
 from uninas_bench.subject import CellSubject, NetworkSubject
@@ -28,13 +33,42 @@ def noise_images(images: int = 64) -> ImageSet:
     return ImageSet(pixels, rng.integers(0, TASK.classes, images), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
+class NoiseSource:
+    """`noise_images` as an image source: the same ones for training and testing."""
+
+    name = TASK.dataset
+    fingerprint = "noise"
+
+    def load(self, split: Split, resolution: int) -> ImageSet:
+        """The images, which have the task's resolution."""
+        return noise_images()
+
+
+def fitted(proxy: Proxy, *, run_seed: int = 0, progress: FitProgress | None = None) -> Path | None:
+    """The folder of the proxy's fit to the tiny space, fitted where that is not done; None if it needs none.
+
+    It lies in the cache that ``UNINAS_BENCH_CACHE`` names, as every fit does.
+    """
+    if "fit" not in proxy.needs:
+        return None
+    host, data = default_host(), {TASK.dataset: NoiseSource()}
+    plan = plan_of(host, SPACE, (), [proxy], task=TASK, seed=run_seed, data=data)
+    folder = fit_folder(cache_folder(), plan.configurations[0])
+    fit(
+        plan, 0, folder, progress=progress,
+        record=lambda: provenance(host, command="conformance suite", device="cpu", workers=1),
+    )  # fmt: skip
+    return folder
+
+
 def cell_subject(proxy: Proxy, architecture: Architecture | str, *, run_seed: int = 0) -> CellSubject:
-    """An architecture of a tiny NAS-Bench-201, as the engine would hand it to ``proxy``."""
+    """An architecture of a tiny NAS-Bench-201, as the engine would hand it to ``proxy``, which is fitted."""
     found = SPACE.parse(str(architecture).removeprefix("nasbench201:"))
     seed = derive_seed(found, proxy.name, str(proxy.settings), run_seed)
     return CellSubject(
-        SPACE, found, TASK, proxy.settings, cell_seed=seed, run_seed=run_seed, images=noise_images()
-    )
+        SPACE, found, TASK, proxy.settings, cell_seed=seed, run_seed=run_seed, images=noise_images(),
+        fitted=fitted(proxy, run_seed=run_seed),
+    )  # fmt: skip
 
 
 class WatchedSubject(NetworkSubject):

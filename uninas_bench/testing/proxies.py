@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from uninas_bench.errors import NotApplicable, UnknownName
+from uninas_bench.fitting import FitEvent
 from uninas_bench.isolation import isolated
 from uninas_bench.proxy import Proxy
 from uninas_bench.subject import Subject
@@ -32,6 +33,7 @@ from uninas_bench.testing.networks import (
     AttentionNetwork,
     WatchedSubject,
     cell_subject,
+    fitted,
     seeded,
 )
 
@@ -90,6 +92,8 @@ def _network_state(network: nn.Module) -> list[object]:
 class ProxyTestCase(ABC):
     """What every `Proxy` must keep, as pytest tests on tiny networks.
 
+    A proxy that is fitted is fitted to the tiny space, several times: give it settings that make this short.
+
     Example::
 
         class TestMyProxy(ProxyTestCase):
@@ -115,6 +119,12 @@ class ProxyTestCase(ABC):
     def make_proxy(self) -> Proxy:
         """A fresh instance of the proxy."""
 
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One cache for all tests of the class: its proxies have the same settings, hence the same fit."""
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        monkeypatch.setenv("UNINAS_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / name))
+
     @pytest.fixture
     def proxy(self) -> Proxy:
         """The proxy with a small batch."""
@@ -126,6 +136,13 @@ class ProxyTestCase(ABC):
         if not proxy.components:
             pytest.skip("only aggregates components of other proxies")
         return proxy
+
+    @pytest.fixture
+    def alone(self, evaluating: Proxy) -> Proxy:
+        """The proxy, where it evaluates networks that are of no space."""
+        if "fit" in evaluating.needs:
+            pytest.skip("is fitted to a space")
+        return evaluating
 
     def _encodings(self) -> list[str]:
         return [a.encoding for a in SPACE.sample(self.samples, np.random.default_rng(7))]
@@ -162,11 +179,36 @@ class ProxyTestCase(ABC):
         encoding = self._encodings()[0]
         question, answer = tmp_path / "question", tmp_path / "answer"
         question.write_bytes(cloudpickle.dumps((evaluated_cell, evaluating, encoding)))
-        environment = {**os.environ, "PYTHONHASHSEED": "5"}
+        # An empty cache: what is fitted is fitted there too.
+        environment = {**os.environ, "PYTHONHASHSEED": "5", "UNINAS_BENCH_CACHE": str(tmp_path / "cache")}
         subprocess.run(  # noqa: S603  (this interpreter, on a file that was just written)
             [sys.executable, "-c", _CHILD, str(question), str(answer)], check=True, env=environment
         )
         _same(evaluated_cell(evaluating, encoding), cloudpickle.loads(answer.read_bytes()))
+
+    def test_fits_the_same_after_an_interruption(
+        self, evaluating: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A fit that is stopped half-way and called again gives the same numbers as one that was not."""
+        if "fit" not in evaluating.needs:
+            pytest.skip("needs no fit")
+        encodings = self._encodings()
+        events: list[FitEvent] = []
+        monkeypatch.setenv("UNINAS_BENCH_CACHE", str(tmp_path / "whole"))
+        fitted(evaluating, progress=events.append)
+        assert sum(event.total > 0 for event in events) > 1, "fit does not report how far it is"
+        expected = [evaluated_cell(evaluating, encoding) for encoding in encodings]
+        left = iter(events[: len(events) // 2])
+
+        def stop(_event: FitEvent) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        monkeypatch.setenv("UNINAS_BENCH_CACHE", str(tmp_path / "stopped"))
+        with pytest.raises(KeyboardInterrupt):
+            fitted(evaluating, progress=stop)
+        for encoding, values in zip(encodings, expected, strict=True):
+            _same(values, evaluated_cell(evaluating, encoding))
 
     def test_leaves_global_state_alone(self, evaluating: Proxy) -> None:
         """Generators, modes and flags are as before, without the engine's isolation around it."""
@@ -178,24 +220,24 @@ class ProxyTestCase(ABC):
         changed = [name for name in before if before[name] != after[name]]
         assert not changed, f"changed: {', '.join(changed)}"
 
-    def test_leaves_the_network_alone(self, evaluating: Proxy) -> None:
+    def test_leaves_the_network_alone(self, alone: Proxy) -> None:
         """Weights, buffers, modes, gradients and hooks of the caller's network, and the batches."""
         network = SPACE.build(SPACE.parse(self._encodings()[0]), TASK)
         network.eval()
-        subject = WatchedSubject(network, evaluating, [name for name, _ in SPACE.blocks(network)])
+        subject = WatchedSubject(network, alone, [name for name, _ in SPACE.blocks(network)])
         state, images = _network_state(network), [x.clone() for x, _ in subject.batches]
-        evaluated(evaluating, subject)
+        evaluated(alone, subject)
         assert _network_state(network) == state
         for (batch, _), copy in zip(subject.batches, images, strict=True):
             assert torch.equal(batch, copy), "a batch was written into"
             assert not batch.requires_grad
             assert batch.grad is None
 
-    def test_keeps_nothing_alive(self, evaluating: Proxy) -> None:
+    def test_keeps_nothing_alive(self, alone: Proxy) -> None:
         """The networks it was given are gone after the evaluation."""
         network = SPACE.build(SPACE.parse(self._encodings()[0]), TASK)
-        subject = WatchedSubject(network, evaluating, [name for name, _ in SPACE.blocks(network)])
-        evaluated(evaluating, subject)
+        subject = WatchedSubject(network, alone, [name for name, _ in SPACE.blocks(network)])
+        evaluated(alone, subject)
         gc.collect()
         assert all(copy() is None for copy in subject.copies), "a network is still alive"
 
@@ -212,12 +254,12 @@ class ProxyTestCase(ABC):
             made_up = {n: v for n, v in values.items() if math.isfinite(v) and n not in self.ignores_networks}
             assert not made_up, f"finite on a disconnected network: {made_up}"
 
-    def test_attention(self, evaluating: Proxy) -> None:
+    def test_attention(self, alone: Proxy) -> None:
         """Tokens, GELU, LayerNorm, dropout and raw parameters are no accident either."""
         network = seeded(AttentionNetwork)
-        subject = WatchedSubject(network, evaluating, ["blocks.0", "blocks.1"])
-        values = evaluated(evaluating, subject)
-        _same(values, evaluated(evaluating, subject))
+        subject = WatchedSubject(network, alone, ["blocks.0", "blocks.1"])
+        values = evaluated(alone, subject)
+        _same(values, evaluated(alone, subject))
 
     def test_aggregates(self, proxy: Proxy) -> None:
         """One score per architecture on the same index; none for one without any component."""
