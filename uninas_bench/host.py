@@ -125,6 +125,10 @@ class Host:
         """The proxy of that name; raises `UnknownName` with the nearest one."""
         return _find(self.proxies, "proxy", name, "uninas-bench proxies")
 
+    def default_proxies(self) -> list[str]:
+        """The names of all proxies but those that take part only when they are named."""
+        return [name for name, proxy in self.proxies.items() if not proxy.on_request]
+
     def owner(self, kind: str, name: str) -> str:
         """The plugin that registered a thing: ``owner("proxy", "vkdnw")``."""
         return self._owners[kind, name]

@@ -220,7 +220,7 @@ def _proxies(
 
     if isinstance(proxies, str):
         raise UserError(f'proxies="{proxies}": expected a list of names')
-    entries = list(host.proxies) if proxies is None else list(proxies)
+    entries: Sequence[str | Proxy] = proxies if proxies is not None else host.default_proxies()
     chosen: dict[str, Proxy] = {}
     for entry in [*entries, *(name for name in BASELINES if name in host.proxies)]:
         proxy = host.proxy(entry) if isinstance(entry, str) else entry

@@ -66,6 +66,8 @@ class Proxy:
     """Other proxies whose stored components `aggregate` also sees, as columns ``proxy.component``."""
     reference: str = ""
     """The paper, in one line."""
+    on_request: bool = False
+    """Whether boards leave it out unless it is named: it needs a file of the user's, or hours."""
     Settings: ClassVar[type[AnySettings]] = Settings
 
     def __init__(self, settings: AnySettings | None = None) -> None:

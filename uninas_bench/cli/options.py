@@ -189,7 +189,7 @@ def chosen_proxies(
     Raises:
         UserError: an unknown proxy, an unknown setting, or a setting of a proxy that was not chosen.
     """
-    chosen = {name: host.proxy(name) for name in (names if names is not None else host.proxies)}
+    chosen = {name: host.proxy(name) for name in (names if names is not None else host.default_proxies())}
     for name, values in settings.items():
         if host.proxy(name).name not in chosen:
             raise UserError(
