@@ -60,6 +60,10 @@ def of_spaces() -> tuple[Diagram, ...]:
             diagram_of(uninas, network, block=block, task=uninas.tasks[0])
             for block in ("1.1", "2.2", "3.2", "4.1")
         ]
+    hytra, mbconv = ub.space("hytra"), ub.space("mbconv")
+    found += [diagram_of(hytra, hytra.parse("bossnet-t0"), part) for part in ("fabric", "network")]
+    found.append(diagram_of(hytra, hytra.parse("r50-t"), block="2.1", task=hytra.tasks[0]))
+    found.append(diagram_of(mbconv, mbconv.parse("0"), task=mbconv.tasks[0]))
     return tuple(found)
 
 

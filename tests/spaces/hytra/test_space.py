@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chisquare
 
+from tests.test_imports import imported_by
 from uninas_bench.architecture import Architecture, Task
 from uninas_bench.errors import InvalidArchitecture, UserError
 from uninas_bench.space import SearchSpace
@@ -229,3 +230,17 @@ def test_indices_and_layers_never_look_alike() -> None:
         for architecture in space.sample(min(200, space.size), np.random.default_rng(0)):
             for text in space.spellings(architecture).values():
                 assert space.parse(text) == architecture
+
+
+def test_the_spaces_work_without_torch() -> None:
+    code = (
+        "import uninas_bench as ub, numpy as np\n"
+        "from uninas_bench.drawing import diagram_of\n"
+        "for name in ('hytra', 'mbconv'):\n"
+        "    space = ub.space(name)\n"
+        "    for point in space.sample(3, np.random.default_rng(0)):\n"
+        "        mutant = space.mutate(space.parse(point.encoding), np.random.default_rng(0))\n"
+        "        space.costs(mutant, space.tasks[0])\n"
+        "        diagram_of(space, point, task=space.tasks[0])\n"
+    )
+    assert not {"torch", "torchvision"} & imported_by(code)

@@ -11,6 +11,7 @@ two matrix products of an attention. ``table1`` is the authors' counter, which d
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from uninas_bench.architecture import Costs, Task
@@ -30,7 +31,7 @@ Convention = Literal["macs", "table1"]
 def design_costs(digits: str, scale: HytraScale, task: Task, convention: Convention = "macs") -> Costs:
     """Parameters of the network that is built, and multiply-accumulates of one image in a convention."""
     standing = list(places(digits, scale, task.resolution))
-    exact = [place_price(place, scale) for place in standing]
+    exact = [place_price(place, scale.style) for place in standing]
     ends = _ends(scale, task, standing[-1].channels)
     params = ends.plus(*exact).params
     charged = exact if convention == "macs" else [_charged(place, scale) for place in standing]
@@ -43,8 +44,9 @@ def _ends(scale: HytraScale, task: Task, channels: int) -> Price:
     return stem.plus(batch_norm(scale.stem), linear(channels, task.classes))
 
 
-def place_price(place: Place, scale: HytraScale) -> Price:
-    """One block of the network, or an empty stage."""
+@lru_cache(maxsize=4096)
+def place_price(place: Place, style: str) -> Price:
+    """One block of the network, or an empty stage, in a `HytraScale.style`."""
     if place.kind == "empty":
         bridge = convolution(3, place.channels_in, place.channels, place.size)
         return bridge.plus(batch_norm(place.channels))
@@ -57,7 +59,7 @@ def place_price(place: Place, scale: HytraScale) -> Price:
         convolution(1, planes, channels, size),
         batch_norm(channels),
     )
-    if scale.style == "se" and place.kind == "convolution":
+    if style == "se" and place.kind == "convolution":
         price = price.plus(squeeze_excitation(channels, squeezed(channels)))
     if place.projects:
         price = price.plus(convolution(1, place.channels_in, channels, size), batch_norm(channels))
@@ -75,7 +77,7 @@ def _mixing(place: Place) -> Price:
 def _charged(place: Place, scale: HytraScale) -> Price:
     if place.kind == "empty":
         return convolution(3, place.planes, place.planes, place.size)
-    price = place_price(place, scale)
+    price = place_price(place, scale.style)
     if scale.style == "se" and place.kind == "attention":
         price = price.plus(squeeze_excitation(place.channels, squeezed(place.channels)))
     return price

@@ -197,7 +197,7 @@ def block_diagram(title: str, place: Place, scale: HytraScale, sizes: bool) -> D
     edges += [Edge(last, "sum"), Edge(shortcut, "sum")]
     last = add("act", act, Kind.ACTIVATION, "sum")
     add("output", "output", Kind.TENSOR, last, outer)
-    price = place_price(place, scale)
+    price = place_price(place, scale.style)
     note = _note(Costs(price.params, price.macs)) if sizes else ""
     return Diagram(f"{title}: {_TEXTS[place.kind][0]}", tuple(nodes), tuple(edges), note=note)
 
