@@ -59,7 +59,7 @@ def agreements(active: Tensor) -> Tensor:
     With G = C C^T, n_i active units of sample i and N units, N - n_i - n_j + 2 G_ij units agree. One
     integer product gives G and, on its diagonal, n.
     """
-    if active.device.type == "cpu":
+    if active.device.type == "cpu" and active.shape[1] > 1:  # of a single unit _int_mm makes garbage
         codes = active.view(torch.int8)
         both = torch._int_mm(codes, codes.T).double()
     else:

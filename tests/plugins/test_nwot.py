@@ -148,3 +148,11 @@ def test_a_gap_behind_live_units_is_declined_in_the_robust_style_only():
     with pytest.raises(NotApplicable, match="does not depend"):
         nets.value(network, ub.proxy("nwot"), nets.batches(1))
     assert math.isfinite(nets.value(network, ub.proxy("nwot", style="reference"), nets.batches(1)))
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 64, 100])
+@pytest.mark.parametrize("batch", [2, 8, 64])
+def test_agreements_are_those_of_a_direct_comparison(batch: int, units: int) -> None:
+    codes = torch.rand(batch, units, generator=torch.Generator().manual_seed(units)) > 0.5
+    expected = (codes[:, None] == codes[None]).sum(2).double()
+    assert torch.equal(agreements(codes), expected)

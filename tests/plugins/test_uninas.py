@@ -27,9 +27,7 @@ def walked(space: Uninas) -> list[Architecture]:
 
 @pytest.mark.parametrize("name", ["params", "flops", "nwot", "jacov", "zico", "az_nas", "vkdnw"])
 @pytest.mark.parametrize("scope", ["network", "blocks"])
-def test_scores_are_finite_or_say_why(
-    name: str, scope: str, space: Uninas, walked: list[Architecture]
-) -> None:
+def test_scores_are_finite(name: str, scope: str, space: Uninas, walked: list[Architecture]) -> None:
     settings = {"batch": 8, "source": "gaussian"}
     proxy = ub.proxy(name)
     if hasattr(proxy.settings, "scope"):
@@ -37,12 +35,8 @@ def test_scores_are_finite_or_say_why(
     elif scope == "blocks":
         pytest.skip("it has no blocks: costs are of the network")
     frame = ub.score(walked, [proxy.with_settings(**settings)], space=space, task=TASK)
-    scored = frame[frame["status"] == "ok"]
-    assert np.isfinite(scored["value"]).all()
-    assert scored["architecture"].nunique() >= 10
-    failed = frame[frame["status"] != "ok"]
-    # Minus infinity is nwot's word for two images that share the code of every unit.
-    assert set(failed["message"].str.slice(0, 12)) <= {"nwot is -inf"}
+    assert set(frame["message"]) == {""}
+    assert np.isfinite(frame["value"]).all()
 
 
 def test_block_entropies_are_those_of_each_blocks_own_fisher_matrix(space: Uninas) -> None:
