@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import networkx as nx
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from tests.spaces.uninas.graphs import random_graph
 from uninas_bench.spaces.uninas.canonical import canonical_graph, isomorphism_hash
 from uninas_bench.spaces.uninas.graph import Graph, Node
-from uninas_bench.spaces.uninas.notation import read_graph
+from uninas_bench.spaces.uninas.notation import read_graph, write_graph
+from uninas_bench.spaces.uninas.templates import template
 
 UNORDERED_IN, UNORDERED_OUT = {"add"}, {"copy"}
 
@@ -97,3 +99,9 @@ def test_one_form_means_one_graph(seed: int, nodes: int) -> None:
 )
 def test_what_is_the_same(first: str, second: str, equal: bool) -> None:
     assert (canonical_graph(read_graph(first)) == canonical_graph(read_graph(second))) == equal
+
+
+@pytest.mark.parametrize("code", ["E", "R", "T3"])
+def test_templates_are_their_own_form_but_for_charges(code: str) -> None:
+    for graph in template(code):
+        assert write_graph(canonical_graph(graph)) == re.sub(r"@\S+", "", write_graph(graph))

@@ -68,10 +68,19 @@ def canonical_graph(graph: Graph) -> Graph:
 
 
 def _copies_in_order(graph: Graph) -> Graph:
-    """Number the outputs of every copy in the order in which the normal order meets them."""
+    """Number the outputs of every copy in the order in which a text fetches them."""
     met: dict[int, list[int]] = {}
-    for source in [*(source for node in graph.nodes for source in node.sources), graph.output]:
-        met.setdefault(source[0], []).append(source[1])
+    done: set[int] = set()
+    waiting: list[tuple[Port, bool]] = [(graph.output, False)]
+    while waiting:
+        port, entered = waiting.pop()
+        if entered or port[0] in done:
+            met.setdefault(port[0], []).append(port[1])
+            continue
+        done.add(port[0])
+        waiting.append((port, True))
+        sources = graph.nodes[port[0] - 1].sources if port[0] else ()
+        waiting.extend((source, False) for source in reversed(sources))
 
     def renumbered(port: Port) -> Port:
         node, index = port
