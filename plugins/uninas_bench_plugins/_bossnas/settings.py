@@ -28,7 +28,7 @@ class BossnasSettings(Settings):
         images: that the supernet is trained on, drawn from the training split; 0 takes all [all].
         validation: images that it is rated on, drawn from the same split and not trained on [the test split].
         resolution: that images are averaged down to; 0 keeps the task's [the task's].
-        paths: sampled per step [8; 4 on ImageNet].
+        paths: sampled per step [8 on CIFAR; 4 on ImageNet].
         accumulate: steps per update of the weights [4; 8 on ImageNet].
         optimizer: ``sgd`` or ``lars`` [lars].
         lr: peak of the learning rate [0.48; 4.8 on ImageNet, both with lars].
@@ -49,18 +49,18 @@ class BossnasSettings(Settings):
         curve: rate after every epoch as well, for a curve of training.
     """
 
-    batch: int = 128
+    batch: int = 64
     source: Source = "task"
     init: Init = "model"
     training: Training = "ensemble"
     teacher: str = ""
     rating: Literal["own", "linear"] = "own"
     partition: Literal["221", "212"] = "221"
-    epochs: int = 6
+    epochs: int = 4
     images: int = 2000
-    validation: int = 256
-    resolution: int = 16
-    paths: int = 8
+    validation: int = 1024
+    resolution: int = 8
+    paths: int = 4
     accumulate: int = 1
     optimizer: Literal["sgd", "lars"] = "sgd"
     lr: float = 0.05

@@ -34,7 +34,6 @@ from uninas_bench_plugins._bossnas.traversal import Passes
 if TYPE_CHECKING:
     from uninas_bench import FitContext
 
-CHECKPOINT = "supernet.pt"
 SECONDS = 60.0
 """Between checkpoints."""
 
@@ -115,8 +114,7 @@ class _Fit:
             self._train()
             self._close()
         if not (self.context.folder / FILE).exists():
-            text = json.dumps(self.table.to_json())
-            checkpoint.replace_by(self.context.folder / FILE, lambda part: part.write_text(text))
+            self.context.write(FILE, json.dumps(self.table.to_json()).encode())
         return self.table
 
     @property
@@ -258,11 +256,11 @@ class _Fit:
             "loss": self.loss,
             "table": json.dumps(self.table.to_json()),
         }
-        checkpoint.save(self.context.folder / CHECKPOINT, state)
+        checkpoint.save(self.context, state)
         self.saved = time.monotonic()
 
     def _restore(self) -> None:
-        state = checkpoint.load(self.context.folder / CHECKPOINT)
+        state = checkpoint.load(self.context.folder)
         if state is None:
             return
         self.networks.load_state_dict(state["networks"])

@@ -17,7 +17,7 @@ from tests.plugins.bossnas.toy import ToyContext, small, supernet
 from uninas_bench import UserError
 from uninas_bench_plugins._bossnas import checkpoint
 from uninas_bench_plugins._bossnas.table import read_table
-from uninas_bench_plugins._bossnas.training import CHECKPOINT, fit
+from uninas_bench_plugins._bossnas.training import fit
 
 
 class KilledError(Exception):
@@ -25,7 +25,7 @@ class KilledError(Exception):
 
 
 def weights(folder):
-    return torch.load(folder / CHECKPOINT, weights_only=True)["networks"]
+    return torch.load(folder / checkpoint.FILE, weights_only=True)["networks"]
 
 
 def same(left, right):
@@ -44,9 +44,9 @@ def interrupted(context, settings, at):
     count = 0
     real = checkpoint.save
 
-    def save(path, state):
+    def save(context, state):
         nonlocal count
-        real(path, state)
+        real(context, state)
         count += 1
         if count == at:
             raise KilledError
@@ -64,7 +64,7 @@ def test_interrupted_fits_end_bit_for_bit_the_same(tmp_path, optimizer):
         context = ToyContext(tmp_path / str(at))
         with pytest.raises(KilledError):
             interrupted(context, settings, at)
-        state = torch.load(context.folder / CHECKPOINT, weights_only=True)
+        state = torch.load(context.folder / checkpoint.FILE, weights_only=True)
         assert not (context.folder / "ratings.json").exists(), f"{state['block']}, {state['update']}"
         torch.rand(3)  # the generator in force means nothing to a fit
         fit(supernet, context, settings)
@@ -175,7 +175,7 @@ def test_kill_9_leaves_no_trace(tmp_path):
         fit(supernet, ToyContext(tmp_path / "whole"), small(epochs=6, images=320))
     finally:
         torch.set_num_threads(threads)
-    file = tmp_path / "killed" / CHECKPOINT
+    file = tmp_path / "killed" / checkpoint.FILE
     seen = 0
     for _ in range(3):
         process = child()

@@ -9,6 +9,7 @@ import torch
 import uninas_bench as ub
 from uninas_bench.data.digits import Digits
 from uninas_bench.seeds import derive_seed
+from uninas_bench.whole_files import write_whole
 from uninas_bench_plugins._bossnas.networks import Siamese
 from uninas_bench_plugins._bossnas.settings import BossnasSettings
 from uninas_bench_plugins._bossnas.size_plan import SizePlan
@@ -47,6 +48,9 @@ class ToyContext:
 
     def generator(self, stream: str) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, stream))
+
+    def write(self, name: str, data: bytes) -> None:
+        write_whole(self.folder / name, data)
 
     def report(self, done: int, total: int, text: str) -> None:
         self.reports.append((done, total, text))
