@@ -63,7 +63,7 @@ def test_chosen_proxies_carry_their_settings() -> None:
 
 def test_without_names_all_proxies_are_chosen() -> None:
     assert {proxy.name for proxy in options.chosen_proxies(default_host(), None, {})} == set(
-        default_host().proxies
+        default_host().default_proxies()
     )
 
 
