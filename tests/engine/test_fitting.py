@@ -32,7 +32,7 @@ import sys
 from tests.engine.toy import TASK, Learned, Toy
 from uninas_bench.engine import run
 some = ["abc", "aab", "ccc"]
-scores = run(some, [Learned()], space=Toy(), task=TASK, fitting=lambda event: print(event.text))
+scores = run(some, [Learned()], space=Toy(), task=TASK, fitting=lambda event: print(event.text, flush=True))
 print(*(value.hex() for value in scores.components("learned")["learned"]))
 """
 RECORD = Provenance("", "", "", "", (), "", "session", "", "cpu", 1)
