@@ -231,8 +231,9 @@ def test_who_waited_for_a_process_that_died_takes_over(cache: Path) -> None:
     first.kill()
     first.communicate(timeout=30)
     # Not communicate(): it would lose what readline() has read ahead.
-    out = second.stdout.read()
-    assert (second.wait(timeout=60), second.stderr.read()) == (0, "")
+    with second:
+        out, err = second.stdout.read(), second.stderr.read()
+    assert (second.returncode, err) == (0, "")
     assert out.splitlines()[0] == "goes on from where it was"
     assert len(fits(cache)) == 1
 
