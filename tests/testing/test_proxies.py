@@ -70,7 +70,7 @@ class Forgetful(Sound):
 
 class _Suite(ProxyTestCase):
     def make_proxy(self) -> Proxy:
-        raise NotImplementedError
+        return Global()
 
 
 @pytest.mark.parametrize(("proxy", "complaint"), [(Global(), "differs"), (Forgetful(), "how far")])

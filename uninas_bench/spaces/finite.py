@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from uninas_bench.architecture import Architecture
 from uninas_bench.errors import InvalidArchitecture
-from uninas_bench.spaces.indexed import IndexedSpace, ScaleT
+from uninas_bench.spaces.indexed import IndexedSpace
+from uninas_bench.spaces.scaled import ScaleT
 
 if TYPE_CHECKING:
     import numpy as np

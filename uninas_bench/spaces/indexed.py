@@ -1,20 +1,19 @@
-"""What spaces share whose architectures are numbered: indices, sampling, enumeration, being a value."""
+"""What spaces share whose architectures are numbered: indices, sampling, enumeration."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING
 
 from uninas_bench.architecture import Architecture, Task
 from uninas_bench.errors import InvalidArchitecture, UserError
-from uninas_bench.space import Scale
+from uninas_bench.spaces.scaled import ScaledSpace, ScaleT
 
 if TYPE_CHECKING:
     import numpy as np
 
-ScaleT = TypeVar("ScaleT", bound=Scale)
 _INTEGER = re.compile(r"[+-]?\d+")
 _LONGEST = 18
 """Digits of an index at most: longer texts are never converted, Python limits the digits of an int."""
@@ -26,38 +25,17 @@ def shown(text: str, limit: int = 60) -> str:
     return f'"{line}"' if len(line) <= limit else f'"{line[:limit]}..."'
 
 
-class IndexedSpace(ABC, Generic[ScaleT]):
+class IndexedSpace(ScaledSpace[ScaleT], ABC):
     """A `SearchSpace` of ``size`` architectures with indices from 0, at most 10^18 of them.
 
     A subclass names itself, turns indices into encodings and back, reads its own spellings, mutates, prices
-    and builds. Instances are immutable values: safe to pickle and to share.
+    and builds.
     """
 
     name: str
     version: int
     size: int | None
     tasks: tuple[Task, ...]
-
-    def __init__(self, scale: ScaleT) -> None:
-        self._scale = scale
-
-    @property
-    def scale(self) -> ScaleT:
-        """The macro parameters that the architectures do not choose."""
-        return self._scale
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._scale})"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._scale))
-
-    def scaled(self, **overrides: object) -> Self:
-        """The same space at another scale."""
-        return type(self)(self._scale.updated(overrides))
 
     @abstractmethod
     def encoding_at(self, index: int) -> str:

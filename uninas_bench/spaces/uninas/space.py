@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.bounds import Bounds
 from uninas_bench.errors import InvalidArchitecture, UserError
+from uninas_bench.spaces.scaled import ScaledSpace
 from uninas_bench.spaces.uninas.additions import additions
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.canonical import canonical_design
@@ -44,7 +45,7 @@ _WALK_PER_BLOCK = 4
 """Steps of a sample's walk for each of its blocks, so that few blocks are still a template."""
 
 
-class Uninas:
+class Uninas(ScaledSpace[UninasScale]):
     """Infinitely many networks, with encodings such as ``E, E | E, R, R | T12, [conv3 gelu / zero] | R``.
 
     See `encoding` and `notation` for how it is read. Graphs are checked for types when they are parsed, and
@@ -58,25 +59,7 @@ class Uninas:
     tasks = tuple(map(find_task, (_REFERENCE, "cifar10", "cifar100", "imagenet16-120")))
 
     def __init__(self, scale: UninasScale | None = None) -> None:
-        self._scale = scale or UninasScale()
-
-    @property
-    def scale(self) -> UninasScale:
-        """Widths, depths and stem."""
-        return self._scale
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._scale})"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._scale))
-
-    def scaled(self, **overrides: object) -> Self:
-        """The same space at another scale: ``scaled(widths=(64, 128, 384, 512), depths="1:1:1:1")``."""
-        return type(self)(self._scale.updated(overrides))
+        super().__init__(scale or UninasScale())
 
     def design(self, architecture: Architecture) -> Design:
         """The blocks of an architecture.
