@@ -6,12 +6,14 @@ Spaces make diagrams and import neither a layout nor matplotlib for it; `uninas_
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
@@ -219,3 +221,25 @@ class Drawable(Protocol):
             UserError: no such part or block.
         """
         ...
+
+
+def chosen_block(space: str, part: str | None, block: str | None, known: Collection[str]) -> str | None:
+    """The block that a picture is asked of; None where it is of another part.
+
+    Args:
+        space: named in errors.
+        part: ``block``, another part, or None for what ``block`` tells.
+        block: its number, such as ``3.2``.
+        known: the numbers that there are.
+
+    Raises:
+        UserError: no such block, none where one is needed, or one where another part is asked for.
+    """
+    if part not in {None, "block"} and block is not None:
+        raise UserError(f"{space}: --block {block} belongs to --part block, not to the {part}")
+    if part != "block" and block is None:
+        return None
+    if block not in known:
+        what = "no block is named" if block is None else f"no block {block}"
+        raise UserError(f"{space}: {what}; known: {', '.join(known)}")
+    return block

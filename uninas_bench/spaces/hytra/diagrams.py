@@ -7,8 +7,7 @@ from itertools import accumulate, pairwise
 from operator import mul
 
 from uninas_bench.architecture import Costs, Task
-from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node
-from uninas_bench.errors import UserError
+from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node, chosen_block
 from uninas_bench.spaces.hytra.costs import place_price
 from uninas_bench.spaces.hytra.fabric import ATTENTIONS, LAST, STAGE_OF, Fabric
 from uninas_bench.spaces.hytra.macro import HytraScale, Place, places, stem_size
@@ -36,18 +35,14 @@ def draw_part(
     Raises:
         UserError: no such block, or a block where another part is asked for.
     """
-    if part in {"fabric", "network"} and block is not None:
-        raise UserError(f"hytra: --block {block} belongs to --part block, not to the {part}")
-    if part != "block" and block is None:
-        if part == "network":
-            return network_diagram(title, digits, scale, task, costs)
-        return fabric_diagram(title, digits, scale, _note(costs))
     standing = places(digits, scale, task.resolution if task else _ANY_RESOLUTION)
     found = {place.title: place for place in standing if place.kind != "empty"}
-    if block not in found:
-        what = "no block is named" if block is None else f"no block {block}"
-        raise UserError(f"hytra: {what}; known: {', '.join(found)}")
-    return block_diagram(f"{title}, block {block}", found[block], scale, task is not None)
+    chosen = chosen_block("hytra", part, block, found)
+    if chosen is not None:
+        return block_diagram(f"{title}, block {chosen}", found[chosen], scale, task is not None)
+    if part == "network":
+        return network_diagram(title, digits, scale, task, costs)
+    return fabric_diagram(title, digits, scale, _note(costs))
 
 
 def fabric_diagram(title: str, digits: str, scale: HytraScale, note: str = "") -> Diagram:

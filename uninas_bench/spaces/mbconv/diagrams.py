@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from uninas_bench.architecture import Costs, Task
-from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node
-from uninas_bench.errors import UserError
+from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node, chosen_block
 from uninas_bench.spaces.convolutions import Size, halved
 from uninas_bench.spaces.mbconv.costs import place_price
 from uninas_bench.spaces.mbconv.macro import MbconvScale, Place, places
@@ -29,17 +28,13 @@ def draw_part(
     Raises:
         UserError: no such layer, or a layer where the network is asked for.
     """
-    if part == "network" and block is not None:
-        raise UserError(f"mbconv: --block {block} belongs to --part block, not to the network")
-    if part != "block" and block is None:
-        return network_diagram(title, digits, scale, task, costs)
     found = {
         place.title: place for place in places(digits, scale, task.resolution if task else _ANY_RESOLUTION)
     }
-    if block not in found:
-        what = "no block is named" if block is None else f"no block {block}"
-        raise UserError(f"mbconv: {what}; known: {', '.join(found)}")
-    return layer_diagram(f"{title}, layer {block}", found[block], task is not None)
+    chosen = chosen_block("mbconv", part, block, found)
+    if chosen is None:
+        return network_diagram(title, digits, scale, task, costs)
+    return layer_diagram(f"{title}, layer {chosen}", found[chosen], task is not None)
 
 
 def network_diagram(

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from uninas_bench.architecture import Costs, Task
-from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node
-from uninas_bench.errors import UserError
+from uninas_bench.diagram import Diagram, Edge, Group, Kind, Node, chosen_block
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.costs import design_parts
 from uninas_bench.spaces.uninas.folding import Folding, fold
@@ -244,18 +243,14 @@ def draw_part(
     Raises:
         UserError: no such block, or a block where the network is asked for.
     """
-    if part == "network" and block is not None:
-        raise UserError(f"uninas: --block {block} belongs to --part block, not to the network")
-    if part != "block" and block is None:
-        return network_diagram(title, design, scale, task, costs)
     found = {
         place.title.removeprefix("block "): place
         for place in places(design, scale, task.resolution if task else _ANY_RESOLUTION)
     }
-    if block not in found:
-        what = "no block is named" if block is None else f"no block {block}"
-        raise UserError(f"uninas: {what}; known: {', '.join(found)}")
-    place = found[block]
+    chosen = chosen_block("uninas", part, block, found)
+    if chosen is None:
+        return network_diagram(title, design, scale, task, costs)
+    place = found[chosen]
     parts = design_parts(design, scale, task, "exact") if task else {}
     own = _block_costs(parts, place) if parts else None
     return block_diagram(
