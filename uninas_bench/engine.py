@@ -13,6 +13,7 @@ from uninas_bench.evaluate import Unit
 from uninas_bench.execution import Execution, Progress, ProgressEvent, find_executor, opened
 from uninas_bench.plan import Plan, expand, make_plan
 from uninas_bench.scores import Scores
+from uninas_bench.sharing import group_key, sharings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -126,15 +127,23 @@ def score_network(
     if not batches:
         raise UserError("batches is empty: expected at least one pair (images, labels)")
     scores: dict[str, dict[str, float]] = {}
-    for proxy in expand(host, proxies):
-        if not proxy.components:
-            continue
+    found = [proxy for proxy in expand(host, proxies) if proxy.components]
+    shared = sharings(found)
+    for proxy in found:
         if "fit" in proxy.needs:
             raise UserError(
                 f"{proxy.name} is fitted to a search space: score its architectures with uninas_bench.score, "
                 "not a network alone"
             )
-        subject = NetworkSubject(network, batches, proxy.settings, init=init, seed=seed, features=features)
+        subject = NetworkSubject(
+            network,
+            batches,
+            proxy.settings,
+            init=init,
+            seed=seed,
+            features=features,
+            sharing=shared.get(group_key(proxy)),
+        )
         with isolated(seed):
             try:
                 scores[proxy.name] = dict(proxy.evaluate(subject))

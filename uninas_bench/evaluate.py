@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from uninas_bench.errors import InvalidArchitecture, NotApplicable, UserError
 from uninas_bench.fitting import cache_folder, fit_folder
 from uninas_bench.proxy import Proxy, Settings
 from uninas_bench.seeds import derive_seed
+from uninas_bench.sharing import Sharing, group_key, sharings
 from uninas_bench.subject import CellSubject
 
 if TYPE_CHECKING:
@@ -95,32 +96,58 @@ class Evaluator:
             UserError: a mistake of the user's, which further cells would only repeat.
         """
         bare: dict[int, float | None] = {}
-        return [self._cell(unit.encoding, job, bare) for job in unit.jobs]
+        shared = sharings(self.proxies[job] for job in unit.jobs)
+        return [
+            self._cell(unit.encoding, job, bare, shared.get(group_key(self.proxies[job])))
+            for job in unit.jobs
+        ]
 
-    def _cell(self, encoding: str, job: int, bare: dict[int, float | None]) -> Outcome:
+    def _cell(
+        self, encoding: str, job: int, bare: dict[int, float | None], sharing: Sharing | None
+    ) -> Outcome:
         from uninas_bench.isolation import isolated
         from uninas_bench.memory import peak_memory
 
         proxy, configuration = self.proxies[job], self.configurations[job]
-        seed = cell_seed(configuration, encoding)
+        seed = cell_seed(proxy, configuration, encoding)
         subject = self._subject(
-            encoding, proxy.settings, seed, images=bool(configuration.images), fitted=self.folders[job]
+            encoding,
+            proxy.settings,
+            seed,
+            images=bool(configuration.images),
+            fitted=self.folders[job],
+            sharing=sharing,
         )
+        given = sharing is not None and sharing.ready
         with isolated(seed), peak_memory(self.device) as peak:
             start = time.perf_counter()
             status, message, components = attempt(proxy, subject)
             seconds = time.perf_counter() - start
+        memory = peak.bytes
+        if sharing is not None and given:
+            # What others computed for it belongs to its cost: that is what it takes alone.
+            seconds += sharing.seconds
+            memory = max((m for m in (memory, sharing.peak_memory) if m is not None), default=None)
+        elif sharing is not None and sharing.ready:
+            sharing.peak_memory = memory
         passes = None
-        if subject.built:
+        if subject.built or given:
             batch = proxy.settings.batch
             if batch not in bare:
                 bare[batch] = self._bare_pass(encoding, batch)
             reference = bare[batch]
             passes = seconds / reference if reference else None
-        return Outcome(configuration, encoding, status, message, components, seconds, peak.bytes, passes)
+        return Outcome(configuration, encoding, status, message, components, seconds, memory, passes)
 
     def _subject(
-        self, encoding: str, settings: Settings, seed: int, *, images: bool, fitted: Path | None = None
+        self,
+        encoding: str,
+        settings: Settings,
+        seed: int,
+        *,
+        images: bool,
+        fitted: Path | None = None,
+        sharing: Sharing | None = None,
     ) -> _Watched:
         return _Watched(
             self.space,
@@ -131,6 +158,7 @@ class Evaluator:
             run_seed=self.run_seed,
             images=self.load_images() if images else None,
             fitted=fitted,
+            sharing=sharing,
             device=self.device,
         )
 
@@ -168,8 +196,14 @@ def bare_pass_seconds(network: nn.Module, images: Any, *, repeats: int = 3, budg
     return min(times)
 
 
-def cell_seed(configuration: Configuration, encoding: str) -> int:
-    """The seed of a cell: a hash of what names it, so it depends on nothing that ran before."""
+def cell_seed(proxy: Proxy, configuration: Configuration, encoding: str) -> int:
+    """The seed of a cell: a hash of what names it, so it depends on nothing that ran before.
+
+    For a proxy of a group the group and what its members have in common stand for its name, version and
+    settings: they see the same network, whether they are evaluated together or each alone.
+    """
+    if key := group_key(proxy):
+        configuration = replace(configuration, proxy=f"group {key}", proxy_version=1, settings="")
     return derive_seed(
         configuration.space,
         configuration.space_version,

@@ -66,6 +66,9 @@ class Proxy:
     """Other proxies whose stored components `aggregate` also sees, as columns ``proxy.component``."""
     reference: str = ""
     """The paper, in one line."""
+    group: str = ""
+    """Proxies of one group with equal ``batch``, ``source`` and ``init`` see the same network, and may share
+    computations by `Subject.shared`."""
     on_request: bool = False
     """Whether boards leave it out unless it is named: it needs a file of the user's, or hours."""
     Settings: ClassVar[type[AnySettings]] = Settings

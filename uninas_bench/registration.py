@@ -70,6 +70,8 @@ def _check_proxy(thing: Any) -> None:
         raise PluginError(f'proxy "{name}": needs {", ".join(sorted(unknown))}; known: {known}')
     if not isinstance(thing.components, tuple) or not all(isinstance(part, str) for part in thing.components):
         raise PluginError(f'proxy "{name}": components is {thing.components!r}; expected a tuple of names')
+    if not isinstance(thing.group, str):
+        raise PluginError(f'proxy "{name}": group is {thing.group!r}; expected a text')
     if not isinstance(getattr(thing, "settings", None), Settings):
         raise PluginError(f'proxy "{name}": no settings; its __init__ must call super().__init__(settings)')
     kind = type(thing)

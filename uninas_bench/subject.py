@@ -11,7 +11,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from uninas_bench.data.source import ImageSet
+    from uninas_bench.sharing import Sharing
     from uninas_bench.space import SearchSpace
 
     Features = Callable[[nn.Module, Tensor], Sequence[Tensor]]
+
+T = TypeVar("T")
 
 
 class Subject(ABC):
@@ -47,6 +50,7 @@ class Subject(ABC):
     device: torch.device
     seed: int
     _fitted: Path | None = None
+    _sharing: Sharing | None = None
 
     @property
     @abstractmethod
@@ -82,6 +86,21 @@ class Subject(ABC):
             raise TypeError('the proxy asks for its fit and has no "fit" in its needs')
         return self._fitted
 
+    def shared(self, name: str, compute: Callable[[frozenset[str]], T]) -> T:
+        """What proxies of one `Proxy.group` compute together: the same object for all of them.
+
+        Args:
+            name: the proxy's own.
+            compute: is given the names of the group's proxies that are evaluated here, ``name`` among them;
+                it is called once, or for each of them alone if that fails. Its result is kept until the last
+                of them is done, so let it be numbers, not networks. What it says of one proxy must not depend
+                on which others are asked for.
+        """
+        if self._sharing is None:
+            return compute(frozenset({name}))
+        result: T = self._sharing.get(name, compute)
+        return result
+
     def generator(self, stream: str = "") -> torch.Generator:
         """A CPU generator of this evaluation's own; each ``stream`` is independent of the others."""
         import torch
@@ -104,6 +123,7 @@ class CellSubject(Subject):
         run_seed: int,
         images: ImageSet | None,
         fitted: Path | None = None,
+        sharing: Sharing | None = None,
         device: str = "cpu",
     ) -> None:
         import torch
@@ -116,6 +136,7 @@ class CellSubject(Subject):
         self.run_seed = run_seed
         self.images = images
         self._fitted = fitted
+        self._sharing = sharing
         self.device = torch.device(device)
 
     @property
@@ -160,6 +181,7 @@ class NetworkSubject(Subject):
         init: str,
         seed: int,
         features: Sequence[str] | Features | None,
+        sharing: Sharing | None = None,
     ) -> None:
         import torch
 
@@ -171,6 +193,7 @@ class NetworkSubject(Subject):
         self.init = init
         self.seed = seed
         self.taps = features
+        self._sharing = sharing
         first = next(module.parameters(), None)
         self.device = first.device if first is not None else torch.device("cpu")
 

@@ -66,7 +66,9 @@ def test_a_value_is_what_the_proxy_computes_by_hand() -> None:
     from uninas_bench.seeds import derive_seed
 
     plan = make_plan(default_host(), ["ccc"], [weights], space=Toy(), task=TASK, seed=5, data=None)
-    generator = torch.Generator().manual_seed(derive_seed(cell_seed(plan.configurations[0], "ccc"), "init"))
+    generator = torch.Generator().manual_seed(
+        derive_seed(cell_seed(plan.scored[0], plan.configurations[0], "ccc"), "init")
+    )
     stem = torch.empty(2, 3, 1, 1).normal_(0, math.sqrt(2 / 3), generator=generator)
     head = torch.empty(3, 32).normal_(0, math.sqrt(2 / 32), generator=generator)
     assert float(row.value) == float(stem.double().abs().sum() + head.double().abs().sum())  # type: ignore[arg-type]

@@ -1,0 +1,76 @@
+"""What the proxies of one group compute once for all of them, while one architecture is evaluated."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uninas_bench.proxy import Proxy
+
+_log = logging.getLogger(__name__)
+
+Compute = Callable[[frozenset[str]], Any]
+
+
+class Sharing:
+    """One result for several proxies on one architecture.
+
+    Attributes:
+        members: the names of the proxies that may ask for it.
+        seconds: that the result took; whoever is given it later would have taken them as well.
+        peak_memory: bytes at which the member stood that computed it; None where it is unknown.
+    """
+
+    def __init__(self, members: Iterable[str]) -> None:
+        self.members = frozenset(members)
+        self.seconds = 0.0
+        self.peak_memory: int | None = None
+        self._result: Any = None
+        self._state = "none"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next one that asks is given what another computed."""
+        return self._state == "ready"
+
+    def get(self, name: str, compute: Compute) -> Any:
+        """The result for all members; where computing that fails, each member's own.
+
+        Raises:
+            Exception: what ``compute`` raises for this member alone.
+        """
+        if self.ready:
+            return self._result
+        if self._state == "none" and len(self.members) > 1:
+            start = time.perf_counter()
+            try:
+                self._result = compute(self.members)
+            # Whatever it is, it may be another member's fault, or the memory that all of them take together.
+            except Exception:
+                _log.debug("%s together failed", ", ".join(sorted(self.members)), exc_info=True)
+                self._state = "failed"
+            else:
+                self._state = "ready"
+                self.seconds = time.perf_counter() - start
+                return self._result
+        return compute(frozenset({name}))
+
+
+def group_key(proxy: Proxy) -> str:
+    """Equal for proxies that see the same network and may share; empty for one without a group."""
+    settings = proxy.settings
+    if not proxy.group:
+        return ""
+    return f"{proxy.group}:batch={settings.batch},source={settings.source},init={settings.init}"
+
+
+def sharings(proxies: Iterable[Proxy]) -> dict[str, Sharing]:
+    """A `Sharing` for every group among some proxies, by `group_key`."""
+    members: dict[str, set[str]] = {}
+    for proxy in proxies:
+        if key := group_key(proxy):
+            members.setdefault(key, set()).add(proxy.name)
+    return {key: Sharing(names) for key, names in members.items()}
