@@ -12,8 +12,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from uninas_bench.architecture import Task
 from uninas_bench.errors import InvalidArchitecture
 from uninas_bench.features import block_features
+from uninas_bench.spaces.uninas.costs import product_flops
 from uninas_bench.spaces.uninas.encoding import read_design
 from uninas_bench.spaces.uninas.macro import UninasScale
 from uninas_bench.spaces.uninas.network import UninasNetwork
@@ -50,6 +52,19 @@ def test_official_networks_have_the_authors_parameters_and_flops(name):
             built(torch.empty(1, 3, 224, 224))
     assert sum(p.numel() for p in built.parameters() if p.requires_grad) == params
     assert counter.get_total_flops() == flops
+
+
+def test_attention_on_the_processor_is_the_same_with_gradients_and_without():
+    """Two kernels: equal logits, and FLOPs that are those of the closed form."""
+    built = network().eval()
+    task = Task("toy", "toy", 32, 10)
+    logits, flops = [], set()
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients), FlopCounterMode(display=False) as counter:
+            logits.append(built(images(32, 32, batch=1)).detach())
+        flops.add(counter.get_total_flops())
+    assert torch.allclose(*logits, rtol=1e-4, atol=1e-5)
+    assert flops == {product_flops(read_design(TEXT, SMALL.widths), SMALL, task)}
 
 
 def test_flops_of_a_pass_on_the_processor_are_all_seen():

@@ -10,12 +10,14 @@ and convolutions need no copies, and depthwise convolutions take up to a seventh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional, init
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from uninas_bench.spaces.uninas.operations import Operation
 from uninas_bench.spaces.uninas.tensor_type import TOKENS, TensorType, spatial_size
@@ -268,7 +270,10 @@ def attend(
     if chosen is not None:
         rows = rows[:, :, list(chosen)]
     queries, keys, values = (part.transpose(1, 2) for part in rows.unbind(3))
-    products = attention_products if pieces.is_cpu or not normalised else fused_attention
+    # With gradients the processor's kernel saves little, has no forward-mode and no second derivatives, which
+    # proxies take, and torch leaves it where the bias is learned.
+    fused = normalised and not (pieces.is_cpu and torch.is_grad_enabled())
+    products = fused_attention if fused else attention_products
     mixed = products(queries, keys, values, bias, normalised)
     return channels_first(mixed.transpose(1, 2).reshape(batch, height, width, -1))
 
@@ -296,10 +301,20 @@ def attention_products(
 def fused_attention(
     queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, normalised: bool
 ) -> Tensor:
-    """The same by torch's own kernels, which never hold the (N, N) maps.
-
-    Not used on CPUs: the kernel there saves little, has no forward-mode and no second derivatives, which
-    proxies take, `FlopCounterMode` does not see it, and torch leaves it when the bias is learned.
-    """
+    """The same by torch's own kernels, which never hold the (N, N) maps."""
     assert normalised
     return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+
+
+def _attention_flops(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
+) -> int:
+    """FLOPs of the processor's attention kernel, from the shapes (B, heads, N, d) of its inputs."""
+    batch, heads, tokens, channels = query
+    return 2 * batch * heads * tokens * key[2] * (channels + value[3])
+
+
+_KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+if _KERNEL not in flop_registry:
+    # FlopCounterMode knows the kernels of all other devices; without this one it would count nothing here.
+    register_flop_formula(_KERNEL)(_attention_flops)
