@@ -63,3 +63,24 @@ def test_features_of_a_function(network: nn.Module) -> None:
 def test_a_feature_that_is_not_there(network: nn.Module) -> None:
     with pytest.raises(UserError, match='no module "2"'):
         subject(network, ["2"]).features(torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize(("init", "deviation"), [("gaussian", 1.0), ("kaiming", (2 / 400) ** 0.5)])
+def test_weights_are_redrawn_as_the_settings_say(init: Any, deviation: float) -> None:
+    layer = nn.Linear(400, 300)
+    network = nn.Sequential(layer, nn.BatchNorm1d(300))
+    network[1].weight.data.fill_(7)
+
+    def seen(init: Any, whose: str) -> nn.Module:
+        return NetworkSubject(
+            network, [], Settings(init=init), init=whose, seed=0, features=None
+        ).network()  # fmt: skip
+
+    redrawn: Any = seen(init, "proxy")
+    assert redrawn[0].weight.std().item() == pytest.approx(deviation, rel=0.02)
+    assert abs(redrawn[0].weight.mean().item()) < 0.02 * deviation
+    assert not redrawn[0].bias.any()
+    assert (redrawn[1].weight == 1).all()
+    for kept in (seen(init, "keep"), seen("model", "proxy")):
+        assert torch.equal(kept.get_parameter("0.weight"), layer.weight)
+        assert (kept.get_parameter("1.weight") == 7).all()

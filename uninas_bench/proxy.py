@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uninas_bench.subject import Subject
 
 Source = Literal["gaussian", "task"]
-Init = Literal["kaiming", "model"]
+Init = Literal["kaiming", "gaussian", "model"]
 Need = Literal["images", "labels", "gradients", "fit"]
 
 
@@ -29,7 +29,8 @@ class Settings:
         source: ``gaussian`` draws standard normal images and uniform labels; ``task`` takes the task's
             training images, normalised per channel.
         init: ``kaiming`` draws Conv and Linear weights from N(0, 2/fan_in), zero biases and unit
-            norms (the initialisation of AZ-NAS and VKDNW); ``model`` keeps the network's own.
+            norms (the initialisation of AZ-NAS and VKDNW); ``gaussian`` draws them from N(0, 1) (that of
+            ZenNAS); ``model`` keeps the network's own.
     """
 
     batch: int = 64

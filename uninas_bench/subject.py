@@ -148,13 +148,12 @@ class CellSubject(Subject):
         """A network of the space; the same one whenever it is asked for."""
         import torch
 
-        from uninas_bench.initialisation import kaiming_
+        from uninas_bench.initialisation import initialise_
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "build"))
             network = self.space.build(self.architecture, self.task)
-        if self.settings.init == "kaiming":
-            kaiming_(network, self.generator("init"))
+        initialise_(network, self.settings.init, self.generator("init"))
         return network.to(self.device).train()
 
     def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
@@ -206,11 +205,11 @@ class NetworkSubject(Subject):
 
     def network(self) -> nn.Module:
         """A copy of the caller's module, in train mode, every parameter with a gradient."""
-        from uninas_bench.initialisation import kaiming_
+        from uninas_bench.initialisation import initialise_
 
         network = copy.deepcopy(self.module)
-        if self.init == "proxy" and self.settings.init == "kaiming":
-            kaiming_(network, self.generator("init"))
+        if self.init == "proxy":
+            initialise_(network, self.settings.init, self.generator("init"))
         network.requires_grad_(True)
         return network.train()
 
