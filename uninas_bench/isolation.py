@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -27,11 +29,11 @@ def isolated(seed: int) -> Iterator[None]:
     torch.set_num_threads(1)
     try:
         with (
-            ThreadpoolController().limit(limits=1),
+            _thread_pools(len(sys.modules)).limit(limits=1),
             torch.random.fork_rng(devices=[]),
             torch.enable_grad(),
         ):
-            torch.manual_seed(derive_seed(seed, "global"))
+            _seed_torch(derive_seed(seed, "global"))
             random.seed(derive_seed(seed, "python"))
             np.random.seed(derive_seed(seed, "numpy") % 2**32)  # noqa: NPY002
             torch.set_default_dtype(torch.float32)
@@ -41,3 +43,21 @@ def isolated(seed: int) -> Iterator[None]:
         np.random.set_state(legacy)  # noqa: NPY002
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """The libraries with threads that are loaded; finding them takes a millisecond, so not for every cell.
+
+    Args:
+        modules: how many are imported: a library that comes later comes with one.
+    """
+    del modules
+    return ThreadpoolController()
+
+
+def _seed_torch(seed: int) -> None:
+    """As `torch.manual_seed`, which also keeps a call and its traceback for every kind of device there is."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
