@@ -27,21 +27,28 @@ from uninas_bench.version import __version__
 if TYPE_CHECKING:
     from uninas_bench import correlation
     from uninas_bench.data.source import ImageSet, ImageSource
+    from uninas_bench.ensembles.notation import Ensemble
+    from uninas_bench.ensembles.rank_normaliser import RankNormaliser
+    from uninas_bench.ensembles.weight_search import search_weights
     from uninas_bench.fitting import FitContext
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.subject import Subject
 
 _LAZY = {
+    "Ensemble": "uninas_bench.ensembles.notation",
     "FitContext": "uninas_bench.fitting",
     "GroundTruth": "uninas_bench.ground_truth.table",
     "ImageSet": "uninas_bench.data.source",
     "ImageSource": "uninas_bench.data.source",
+    "RankNormaliser": "uninas_bench.ensembles.rank_normaliser",
     "Subject": "uninas_bench.subject",
+    "search_weights": "uninas_bench.ensembles.weight_search",
 }
 
 __all__ = [
     "Architecture",
     "Costs",
+    "Ensemble",
     "FitContext",
     "GroundTruth",
     "ImageSet",
@@ -50,6 +57,7 @@ __all__ = [
     "Need",
     "NotApplicable",
     "Proxy",
+    "RankNormaliser",
     "Scale",
     "SearchSpace",
     "Settings",
@@ -68,6 +76,7 @@ __all__ = [
     "score",
     "score_network",
     "search",
+    "search_weights",
     "simple_proxy",
     "space",
 ]
