@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from uninas_bench import NotApplicable, Proxy, Settings, Source, hookimpl
+from uninas_bench import Proxy, Settings, Source, hookimpl
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from uninas_bench import Subject
 
@@ -35,10 +36,12 @@ class Jacov(Proxy):
     equation 4, as in zero-cost-nas and the VKDNW tables: row b of the matrix that is correlated is the
     gradient of all logits' sum with respect to image b. Kaiming initialisation, train mode. At best
     -B, where no two gradients correlate; one dependent pair costs 1e5. A sample whose gradient is
-    constant has no correlation, and the proxy then does not apply.
+    constant has no correlation, and the proxy then does not apply. `EpeNas` reads the same correlations.
     """
 
     name = "jacov"
+    version = 2
+    group = "input-gradients"
     reference = "Mellor et al., Neural Architecture Search without Training, arXiv 2006.04647v1"
     needs = frozenset({"images", "gradients"})
     Settings = JacovSettings
@@ -46,57 +49,30 @@ class Jacov(Proxy):
 
     def evaluate(self, subject: Subject) -> Mapping[str, float]:
         """The score of one batch."""
+        from uninas_bench_plugins._input_gradients import shared_correlations
+
+        if self.settings.scope == "blocks":
+            return {self.name: self._blocks(subject)}
+        return {self.name: spectrum_score(shared_correlations(subject, self.name).matrix)}
+
+    def _blocks(self, subject: Subject) -> float:
+        from uninas_bench_plugins._input_gradients import correlations, input_gradients
         from uninas_bench_plugins._networks import private_network
 
-        return {self.name: self._score(subject, private_network(subject))}
-
-    def _score(self, subject: Subject, network: nn.Module) -> float:
-        images = subject.batch()[0]
-        blocks = [block for _, block in subject.blocks(network)] if self.settings.scope == "blocks" else []
-        gradients = input_gradients(network, images, blocks)
-        scores = [correlation_score(gradient) for gradient in gradients]
+        network = private_network(subject)
+        blocks = [block for _, block in subject.blocks(network)]
+        found = input_gradients(network, subject.batch()[0], blocks)
+        scores = [spectrum_score(correlations(gradient)) for gradient in found.gradients]
         return sum(scores) / len(scores)
 
 
-def input_gradients(network: nn.Module, images: Tensor, blocks: list[nn.Module]) -> list[Tensor]:
-    """Gradients of the logits' sum with respect to the images, or to the input of each block: (B, ...).
-
-    Weights take no part, so one backward pass goes through the data alone.
-    """
+def spectrum_score(correlations: Tensor, k: float = 1e-5) -> float:
+    """The score of a matrix of correlations (B, B), from its eigenvalues; NaN where it is not finite."""
     import torch
 
-    from uninas_bench.features import block_features, logits_of
-
-    network.requires_grad_(False)
-    images = images.detach().requires_grad_()
-    if blocks:
-        tapped = block_features(network, blocks, images)
-        inputs, output = tapped.features[:-1], tapped.output
-    else:
-        inputs, output = [images], logits_of(network(images))
-    if not output.requires_grad:
-        raise NotApplicable("no path leads from the input to the output")
-    gradients = torch.autograd.grad(output.sum(), inputs, allow_unused=True)
-    if any(gradient is None for gradient in gradients):
-        raise NotApplicable("no path leads from the input to the output")
-    return list(gradients)
-
-
-def correlation_score(gradients: Tensor, k: float = 1e-5) -> float:
-    """The score of gradients (B, ...), in float64.
-
-    Raises:
-        NotApplicable: a sample's gradient is constant, so it has no correlation.
-    """
-    import torch
-
-    rows = gradients.flatten(1).double()
-    rows = rows - rows.mean(1, keepdim=True)
-    norms = rows.norm(dim=1, keepdim=True)
-    if not (norms > 0).all():
-        raise NotApplicable("the gradient with respect to a sample is constant: it has no correlation")
-    rows = rows / norms
-    eigenvalues = torch.linalg.eigvalsh((rows @ rows.T).clamp(-1, 1)).clamp(min=0) + k
+    if not correlations.isfinite().all():
+        return math.nan
+    eigenvalues = torch.linalg.eigvalsh(correlations).clamp(min=0) + k
     return -float((eigenvalues.log() + 1 / eigenvalues).sum())
 
 

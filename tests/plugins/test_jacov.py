@@ -9,7 +9,8 @@ import uninas_bench as ub
 from tests.plugins import nets
 from uninas_bench import NotApplicable
 from uninas_bench.testing.proxies import ProxyTestCase
-from uninas_bench_plugins.jacov import correlation_score
+from uninas_bench_plugins._input_gradients import correlations
+from uninas_bench_plugins.jacov import spectrum_score
 
 
 class TestJacov(ProxyTestCase):
@@ -23,6 +24,10 @@ class TestJacov(ProxyTestCase):
 class TestJacovBlocks(TestJacov):
     def make_proxy(self):
         return ub.proxy("jacov", scope="blocks")
+
+
+def correlation_score(rows):
+    return spectrum_score(correlations(rows))
 
 
 def by_numpy(rows):

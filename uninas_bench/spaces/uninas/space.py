@@ -19,6 +19,7 @@ from uninas_bench.spaces.uninas.encoding import read_design, write_design
 from uninas_bench.spaces.uninas.graph import Graph, GraphError
 from uninas_bench.spaces.uninas.macro import UninasScale, check_design, places
 from uninas_bench.spaces.uninas.magnitude import check_magnitudes
+from uninas_bench.spaces.uninas.notation import write_graph
 from uninas_bench.spaces.uninas.templates import HEAD_CHANNELS, template
 from uninas_bench.spaces.uninas.walk import Walk, WalkSettings
 from uninas_bench.tasks import find_task
@@ -70,6 +71,11 @@ class Uninas(ScaledSpace[UninasScale]):
         if architecture.space != self.name:
             raise InvalidArchitecture(f'{self.name}: "{architecture}" is no architecture of this space')
         return _design(architecture.encoding, self._scale)
+
+    def texts(self, architecture: Architecture) -> tuple[tuple[str, str], ...]:
+        """The two subblocks of every block in `notation`, those with a short name too."""
+        blocks = (block for _, _, block in self.design(architecture).blocks())
+        return tuple((write_graph(block.first), write_graph(block.second)) for block in blocks)
 
     def architecture_of(self, design: Design) -> Architecture:
         """The architecture of a network of blocks.

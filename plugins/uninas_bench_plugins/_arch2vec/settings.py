@@ -1,0 +1,72 @@
+"""What an autoencoder depends on besides its space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from uninas_bench import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderSettings:
+    """Those of the released arch2vec, but trained as its script means to.
+
+    Attributes:
+        architectures: that it is trained and tested on: drawn where the space has more; 0 takes all of up to
+            20,000, 20,000 of a larger space, 1,000 of an endless one.
+        held_out: fraction of them that it is tested on.
+        nodes: of a graph at most, where graphs differ in size.
+        epochs: over the training part.
+        batch: graphs per step.
+        lr: of Adam.
+        clip: norm that gradients are cut to.
+        hops: of the encoder, which has one layer less.
+        width: of its layers.
+        latent: numbers for each node.
+        dropout: of them in training.
+        activation: of the operations: ``sigmoid`` with a binary cross-entropy for each column, as released;
+            ``softmax`` with a cross-entropy, as in the paper.
+        adjacency: binary cross-entropy over ``all`` entries, of which the lower triangle is always right, as
+            released; over the upper ``triangle``; or ``fixed``: not decoded where all graphs share it.
+        kl: weight of the divergence from the prior, in units of the released code's, which is one over the
+            number of nodes in a batch of what it is by definition.
+        mode: ``train``; or ``released``: from the second epoch on without noise, dropout and batch
+            statistics, as the released script, which never leaves its evaluation after the first.
+    """
+
+    architectures: int = 0
+    held_out: float = 0.1
+    nodes: int = 96
+    epochs: int = 10
+    batch: int = 32
+    lr: float = 1e-3
+    clip: float = 5.0
+    hops: int = 5
+    width: int = 128
+    latent: int = 16
+    dropout: float = 0.3
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    adjacency: Literal["all", "triangle", "fixed"] = "all"
+    kl: float = 1.0
+    mode: Literal["train", "released"] = "train"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "width", "latent"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: expected at least 1")
+        for name, least in (("hops", 2), ("nodes", 3)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}={getattr(self, name)}: expected at least {least}")
+        for name in ("architectures", "kl"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name}={getattr(self, name)}: expected 0 or more")
+        for name in ("lr", "clip"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name}={getattr(self, name)}: expected more than 0")
+        for name in ("held_out", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: expected at least 0 and less than 1")
+
+    def __str__(self) -> str:
+        return ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))

@@ -1,0 +1,262 @@
+"""Whole trainings: repeatable, resumable, found again, and better than before."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import uninas_bench as ub
+from tests.plugins.arch2vec.toy import ToyWorkplace, small
+from uninas_bench_plugins._arch2vec import training
+from uninas_bench_plugins._arch2vec.evaluation import evaluate
+from uninas_bench_plugins._arch2vec.graphs import RULES
+from uninas_bench_plugins._arch2vec.settings import AutoencoderSettings
+from uninas_bench_plugins._arch2vec.training import (
+    FIGURES,
+    FILE,
+    draw_architectures,
+    read_figures,
+    train_autoencoder,
+)
+
+TINY = {"depths": "1:1:1:1", "widths": "32:64:96:128"}
+
+
+class KilledError(Exception):
+    pass
+
+
+def state(folder):
+    return torch.load(folder / FILE, weights_only=True)
+
+
+def same(left, right):
+    first, second = state(left), state(right)
+    assert first["network"].keys() == second["network"].keys()
+    assert all(torch.equal(value, second["network"][name]) for name, value in first["network"].items())
+    assert all(torch.equal(*pair) for pair in zip(first["prior"], second["prior"], strict=True))
+    assert (left / FIGURES).read_text() == (right / FIGURES).read_text()
+
+
+@pytest.mark.parametrize("mode", ["train", "released"])
+def test_interrupted_trainings_end_bit_for_bit_the_same(tmp_path, mode):
+    space, settings = ub.space("nasbench201"), small(mode=mode)
+    train_autoencoder(space, settings, ToyWorkplace(tmp_path / "whole"))
+    for at in (1, 2, 3):
+        workplace = ToyWorkplace(tmp_path / str(at))
+        write, count = workplace.write, 0
+
+        def killed(name, data, write=write, at=at):
+            nonlocal count
+            write(name, data)
+            count += 1
+            if count == at:
+                raise KilledError
+
+        workplace.write = killed
+        with pytest.raises(KilledError):
+            train_autoencoder(space, settings, workplace)
+        assert len(state(tmp_path / str(at))["losses"]) == at
+        torch.rand(3)  # the generator in force means nothing to a training
+        workplace = ToyWorkplace(tmp_path / str(at))
+        train_autoencoder(space, settings, workplace)
+        assert [done for done, _, _ in workplace.reports] == [*range(at + 1, 4), 3]
+        same(tmp_path / "whole", tmp_path / str(at))
+
+
+def test_seeds_differ_and_nothing_global_is_touched(tmp_path):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    latents = []
+    for number, seed in enumerate((0, 0, 1)):
+        workplace = ToyWorkplace(tmp_path / str(number), seed)
+        made = train_autoencoder(ub.space("nats_size"), small(epochs=1), workplace)
+        latents.append(made.encode([ub.space("nats_size").parse("8:16:24:32:64")]))
+    assert torch.equal(latents[0], latents[1])
+    assert not torch.equal(latents[0], latents[2])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_what_is_finished_is_found_again(tmp_path):
+    space = ub.space("nasbench201")
+    architectures = space.sample(5, np.random.default_rng(0))
+    first = train_autoencoder(space, small(), ToyWorkplace(tmp_path))
+    workplace = ToyWorkplace(tmp_path)
+    again = train_autoencoder(space, small(), workplace)
+    assert workplace.reports == []
+    assert torch.equal(first.encode(architectures), again.encode(architectures))
+    with pytest.raises(
+        ub.UserError, match=r"an autoencoder of nasbench201 .*kl=1\.0.*expected one of .*kl=2"
+    ):
+        train_autoencoder(space, small(kl=2.0), workplace)
+    with pytest.raises(ub.UserError, match="expected one of nats_size"):
+        train_autoencoder(ub.space("nats_size"), small(), workplace)
+
+
+def test_training_lowers_the_loss_and_brings_architectures_back(tmp_path):
+    space = ub.space("nats_size")
+    settings = AutoencoderSettings(architectures=1500, epochs=8, width=64, dropout=0.0)
+    made = train_autoencoder(space, settings, ToyWorkplace(tmp_path))
+    notes = json.loads((tmp_path / FIGURES).read_text())
+    assert (notes["trained"], notes["held_out"]) == (1350, 150)
+    losses = notes["losses"]
+    assert losses[-1] < losses[0] / 2
+    figures = read_figures(tmp_path)
+    assert figures.operations > 0.5
+    known = draw_architectures(space, settings, ToyWorkplace(tmp_path).generator("architectures"))
+    held_out = known[:150]
+    decoded = made.decode(made.encode(held_out))
+    right = sum(a == b for a, b in zip(held_out, decoded, strict=True))
+    assert right / 150 == figures.operations
+
+
+def test_the_released_mode_freezes_norms_and_noise_after_the_first_epoch(tmp_path):
+    space = ub.space("nasbench201")
+    means = {}
+    for mode in ("released", "train"):
+        for epochs in (1, 3):
+            folder = tmp_path / f"{mode}{epochs}"
+            train_autoencoder(space, small(mode=mode, epochs=epochs), ToyWorkplace(folder))
+            weights = state(folder)["network"]
+            means[mode, epochs] = weights["encoder.layers.2.norm.running_mean"]
+            means[mode, epochs, "weights"] = weights["encoder.mean.weight"]
+    assert torch.equal(means["released", 1], means["released", 3])
+    assert not torch.equal(means["released", 1, "weights"], means["released", 3, "weights"])
+    assert not torch.equal(means["train", 1], means["train", 3])
+    assert torch.equal(means["train", 1], means["released", 1])
+
+
+def test_latents_are_flat_and_independent_of_their_company(tmp_path):
+    space = ub.space("nasbench201")
+    made = train_autoencoder(space, small(), ToyWorkplace(tmp_path))
+    assert made.size == 8 * 8
+    architectures = space.sample(700, np.random.default_rng(1))
+    latents = made.encode(architectures)
+    assert latents.shape == (700, 64)
+    assert latents.dtype == torch.float32
+    assert not latents.requires_grad
+    assert torch.allclose(made.encode(architectures[600:603]), latents[600:603], atol=1e-6)
+    assert made.encode([]).shape == (0, 64)
+    assert made.decode(latents[:0]) == []
+    decoded = made.decode(latents)
+    assert len(decoded) == 700
+    assert decoded[600:603] == made.decode(latents[600:603])
+
+
+def test_the_prior_has_the_moments_of_the_training_latents(tmp_path):
+    space, settings = ub.space("nasbench201"), small()
+    workplace = ToyWorkplace(tmp_path)
+    made = train_autoencoder(space, settings, workplace)
+    trained = draw_architectures(space, settings, workplace.generator("architectures"))[20:]
+    latents = made.encode(trained)
+    assert torch.allclose(made.prior[0], latents.mean(0), atol=1e-5)
+    assert torch.allclose(made.prior[1], latents.std(0), rtol=1e-4, atol=1e-6)
+    drawn = made.sample(20_000, torch.Generator().manual_seed(0))
+    assert torch.allclose(drawn.mean(0), made.prior[0], atol=0.05 * float(made.prior[1].max()))
+    assert torch.allclose(drawn.std(0), made.prior[1], rtol=0.05)
+
+
+def test_fixed_edges_are_not_learned(tmp_path):
+    space = ub.space("nasbench201")
+    made = train_autoencoder(space, small(adjacency="fixed"), ToyWorkplace(tmp_path))
+    noise = made.sample(50, torch.Generator().manual_seed(0))
+    assert made.decode(noise, "strict") == made.decode(noise, "operations")
+    figures = read_figures(tmp_path)
+    assert figures.validity["strict"] == figures.validity["operations"]
+    with pytest.raises(ub.UserError, match="graphs of uninas do not share their edges"):
+        train_autoencoder(
+            ub.space("uninas").scaled(**TINY),
+            small(adjacency="fixed", architectures=3),
+            ToyWorkplace(tmp_path / "uninas"),
+        )
+
+
+@pytest.mark.parametrize(("name", "size"), [("hytra", 18 * 8), ("mbconv", 20 * 8)])
+def test_other_spaces_run_from_end_to_end(tmp_path, name, size):
+    space = ub.space(name)
+    made = train_autoencoder(space, small(epochs=1), ToyWorkplace(tmp_path))
+    latents = made.encode(space.sample(3, np.random.default_rng(0)))
+    assert latents.shape == (3, size)
+    assert len(made.decode(latents, "strict")) == 3
+    assert read_figures(tmp_path).validity.keys() == set(RULES)
+
+
+def test_blocks_run_from_end_to_end(tmp_path):
+    space = ub.space("uninas").scaled(**TINY)
+    settings = small(architectures=30, epochs=2, nodes=40)
+    made = train_autoencoder(space, settings, ToyWorkplace(tmp_path))
+    notes = json.loads((tmp_path / FIGURES).read_text())
+    assert notes["drawn"] == 30
+    assert 15 < notes["trained"] + notes["held_out"] < 30  # some have longer blocks
+    architecture = space.parse("R | E | R | E")
+    latents = made.encode([architecture, architecture])
+    assert latents.shape == (2, 4 * made.encoding.nodes * 8)
+    blocks = latents[0].view(4, made.encoding.nodes, 8)
+    assert torch.equal(blocks[0], blocks[2])
+    assert not torch.equal(blocks[0], blocks[1])
+    # Six operations, a zero, input, sum and output.
+    assert blocks[0, :10].any(1).all()
+    assert not blocks[0, 10:].any()
+    again = train_autoencoder(space, settings, ToyWorkplace(tmp_path))
+    assert again.encoding.names == made.encoding.names
+    assert torch.equal(again.encode([architecture]), latents[:1])
+    assert len(again.decode(latents)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"held_out": 1.0}, "held_out=1.0: expected at least 0 and less than 1"),
+        ({"epochs": 0}, "epochs=0: expected at least 1"),
+        ({"hops": 1}, "hops=1: expected at least 2"),
+        ({"kl": -1.0}, "kl=-1.0: expected 0 or more"),
+        ({"lr": 0.0}, "lr=0.0: expected more than 0"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(ub.UserError, match=message):
+        small(**settings)
+
+
+def test_nothing_to_train_on(tmp_path):
+    space = ub.space("uninas").scaled(**TINY)
+    with pytest.raises(ub.UserError, match="none of 3 is left to train on"):
+        train_autoencoder(space, small(architectures=3, nodes=4), ToyWorkplace(tmp_path))
+
+
+def test_nothing_held_out_is_no_number(tmp_path):
+    train_autoencoder(ub.space("nasbench201"), small(epochs=1, held_out=0.0), ToyWorkplace(tmp_path))
+    assert np.isnan(read_figures(tmp_path).reconstruction)
+
+
+class Known:
+    """Decodes to graphs that were made by hand."""
+
+    def __init__(self, encoding, graphs):
+        self.encoding = encoding
+        self.made = graphs
+
+    def encode(self, architectures):
+        return torch.zeros(len(architectures), 1)
+
+    def sample(self, count, generator):
+        return torch.zeros(count, 1)
+
+    def graphs(self, latents):
+        return iter(self.made[: len(latents)])
+
+
+def test_figures_of_graphs_made_by_hand():
+    space = ub.space("nasbench201")
+    encoding = training.known_encoding(space, (), 0)
+    held_out = [space.parse(str(number)) for number in (0, 1, 2, 2)]
+    graphs = [encoding.encode(architecture) for architecture in held_out]
+    graphs[0].operations[0, 1] = 0  # another operation, which the arch2vec rule does not see
+    graphs[1].adjacency[0, 0, 7] = True  # another edge, which the strict rule alone sees
+    figures = evaluate(Known(encoding, graphs), held_out, torch.Generator(), samples=4)
+    assert (figures.reconstruction, figures.operations) == (0.5, 0.75)
+    assert figures.validity == {"arch2vec": 1.0, "operations": 0.75, "strict": 0.5}
+    assert figures.uniqueness == {"arch2vec": 3 / 4, "operations": 2 / 3, "strict": 1 / 2}
