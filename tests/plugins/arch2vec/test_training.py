@@ -96,21 +96,26 @@ def test_what_is_finished_is_found_again(tmp_path):
         train_autoencoder(ub.space("nats_size"), small(), workplace)
 
 
-def test_training_lowers_the_loss_and_brings_architectures_back(tmp_path):
+def test_training_lowers_the_loss(tmp_path):
     space = ub.space("nats_size")
-    settings = AutoencoderSettings(architectures=1500, epochs=8, width=64, dropout=0.0)
-    made = train_autoencoder(space, settings, ToyWorkplace(tmp_path))
+    settings = small(architectures=500, epochs=4, lr=0.01, held_out=0.2)
+    train_autoencoder(space, settings, ToyWorkplace(tmp_path))
     notes = json.loads((tmp_path / FIGURES).read_text())
-    assert (notes["trained"], notes["held_out"]) == (1350, 150)
+    assert (notes["drawn"], notes["trained"], notes["held_out"]) == (500, 400, 100)
     losses = notes["losses"]
-    assert losses[-1] < losses[0] / 2
+    assert losses[0] > losses[1] > losses[2] > losses[3]
+    assert losses[3] < 0.7 * losses[0]
+
+
+@pytest.mark.slow
+def test_nasbench201_comes_back_and_its_prior_is_valid(tmp_path):
+    """The released losses, trained as they were meant to be; measured by others: 99.9% and 96.8%."""
+    space = ub.space("nasbench201")
+    train_autoencoder(space, AutoencoderSettings(), ToyWorkplace(tmp_path))
     figures = read_figures(tmp_path)
-    assert figures.operations > 0.5
-    known = draw_architectures(space, settings, ToyWorkplace(tmp_path).generator("architectures"))
-    held_out = known[:150]
-    decoded = made.decode(made.encode(held_out))
-    right = sum(a == b for a, b in zip(held_out, decoded, strict=True))
-    assert right / 150 == figures.operations
+    assert figures.reconstruction >= 0.99
+    assert figures.validity["strict"] >= 0.95
+    assert figures.uniqueness["strict"] >= 0.6
 
 
 def test_the_released_mode_freezes_norms_and_noise_after_the_first_epoch(tmp_path):
