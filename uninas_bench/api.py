@@ -212,7 +212,8 @@ def search(
         params: bounds of the parameters: ``22M..27M``, ``..27M``, ``22M..``.
         flops: bounds of the FLOPs, in the space's convention.
         budget: the task that these are counted for, where it is not ``task``.
-        strategy: ``evolution``, ``random`` or ``exhaustive``; see `uninas_bench.search.strategies`.
+        strategy: ``evolution``, ``random``, ``exhaustive`` or, with a proxy that proposes, ``ascent``; see
+            `uninas_bench.search.strategies`.
         iterations: default 1024; for ``exhaustive`` none.
         population: how many of the best are kept.
         steps: moves from a parent to its child.

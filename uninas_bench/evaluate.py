@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uninas_bench.architecture import Architecture
 from uninas_bench.cells import Configuration, Outcome, Status
 from uninas_bench.errors import InvalidArchitecture, NotApplicable, UserError
-from uninas_bench.fitting import cache_folder, fit_folder
+from uninas_bench.fitting import cache_folder, fit_configuration, fit_folder
 from uninas_bench.proxy import Proxy, Settings
 from uninas_bench.seeds import derive_seed
 from uninas_bench.sharing import Sharing, group_key, sharings
@@ -64,7 +64,7 @@ class Evaluator:
         self.device = device
         cache = cache_folder()
         self.folders = tuple(
-            fit_folder(cache, configuration) if "fit" in proxy.needs else None
+            fit_folder(cache, fit_configuration(proxy, configuration)) if "fit" in proxy.needs else None
             for proxy, configuration in zip(plan.scored, plan.configurations, strict=True)
         )
         self._images: ImageSet | None = None

@@ -108,18 +108,15 @@ class Execution:
                 found a mistake of the user's.
             KeyboardInterrupt: with a sentence; every finished unit is stored, and so is the state of a fit.
         """
-        if self._evaluator is None:
-            self._evaluator = Evaluator(self._plan, self._device)
-            self._evaluator.load_images()
-            _check_device(self._device)
+        evaluator = self._ready()
         if self._number is None:
             self._number = self.store.begin_run(self._record())
-        self._fit(self._evaluator, units)
+        self._fit(evaluator, {job for unit in units for job in unit.jobs})
         total = sum(len(unit.jobs) for unit in units)
         done = failed = 0
         try:
             # Closed at once, whatever happens: a traceback would keep the workers alive.
-            with closing(self._results(self._evaluator, units)) as results:
+            with closing(self._results(evaluator, units)) as results:
                 for outcome in self._committed(results, self._number):
                     done += 1
                     self.computed += 1
@@ -135,9 +132,33 @@ class Execution:
                 "and the same call goes on from there"
             ) from None
 
-    def _fit(self, evaluator: Evaluator, units: Sequence[Unit]) -> None:
-        """Fit the proxies of the units that need it; a fault of one is kept for its cells."""
-        for job in sorted({job for unit in units for job in unit.jobs} - self._fitted):
+    def fitted(self, job: int) -> Path | None:
+        """The folder of a proxy's fit, which is made where it lacks; None for one that needs none.
+
+        Args:
+            job: the proxy's position in ``plan.scored``.
+
+        Raises:
+            UserError: the proxy cannot be fitted, with the reason; or as in `run`.
+            KeyboardInterrupt: as in `run`.
+        """
+        evaluator = self._ready()
+        self._fit(evaluator, {job})
+        if job in self._unfit:
+            raise UserError(f"{self._plan.scored[job].name}: {self._unfit[job][1]}")
+        return evaluator.folders[job]
+
+    def _ready(self) -> Evaluator:
+        if self._evaluator is None:
+            evaluator = Evaluator(self._plan, self._device)
+            evaluator.load_images()
+            _check_device(self._device)
+            self._evaluator = evaluator
+        return self._evaluator
+
+    def _fit(self, evaluator: Evaluator, jobs: set[int]) -> None:
+        """Fit the proxies that need it; a fault of one is kept for its cells."""
+        for job in sorted(jobs - self._fitted):
             folder = evaluator.folders[job]
             try:
                 if folder is not None:

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,8 +126,13 @@ def cache_folder() -> Path:
     return user_cache_path("uninas-bench")
 
 
+def fit_configuration(proxy: Proxy, configuration: Configuration) -> Configuration:
+    """What the fit of a proxy depends on, given what its cells do: its `Proxy.fit_settings` alone."""
+    return replace(configuration, settings=str(proxy.fit_settings()))
+
+
 def fit_folder(cache: Path, configuration: Configuration) -> Path:
-    """Where the fit of a configuration lies, or will."""
+    """Where the fit of a configuration from `fit_configuration` lies, or will."""
     return cache / "fitted" / configuration.proxy / f"{derive_seed('fitted', *astuple(configuration)):016x}"
 
 
@@ -160,7 +165,8 @@ def fit(
     complete = folder / COMPLETE
     if complete.exists():
         return
-    proxy, configuration = plan.scored[job], plan.configurations[job]
+    proxy = plan.scored[job]
+    configuration = fit_configuration(proxy, plan.configurations[job])
     seed = derive_seed("fit", *astuple(configuration))
     source = plan.images if configuration.images else None
     context = FitContext(proxy, plan.task, source, seed=seed, folder=folder, device=device, progress=progress)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from uninas_bench.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from uninas_bench.architecture import Architecture
     from uninas_bench.fitting import FitContext
     from uninas_bench.space import SearchSpace
     from uninas_bench.subject import Subject
@@ -104,6 +107,10 @@ class Proxy:
         """
         raise TypeError(f'{self.name} has no fit; only a proxy with one may have "fit" in its needs')
 
+    def fit_settings(self) -> AnySettings:
+        """The settings as far as `fit` depends on them: proxies with equal ones share one. Default: all."""
+        return self.settings
+
     def evaluate(self, subject: Subject) -> Mapping[str, float]:
         """Components of one architecture, deterministic given the subject's seed.
 
@@ -125,6 +132,27 @@ class Proxy:
         if len(self.components) != 1:
             raise TypeError(f"{self.name} has components {self.components} and must define aggregate")
         return components[self.components[0]]
+
+
+@runtime_checkable
+class ProposingProxy(Protocol):
+    """A proxy that can name architectures it will score higher: the search strategy ``ascent`` asks it."""
+
+    def propose(
+        self, space: SearchSpace, starts: Sequence[Architecture], fitted: Path | None, seed: int
+    ) -> list[Architecture]:
+        """For each of the starts one that the proxy believes better, or the start itself.
+
+        Args:
+            space: that they are of.
+            starts: architectures.
+            fitted: the folder that `Proxy.fit` filled for this space; None for a proxy without ``fit``.
+            seed: fixes everything random.
+
+        Raises:
+            NotApplicable: the proxy can do nothing with a start; say why.
+        """
+        ...
 
 
 def read_settings(proxy: str, settings: Settings, overrides: Mapping[str, object]) -> Settings:

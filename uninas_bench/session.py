@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uninas_bench.cells import Outcome, Status
+from uninas_bench.errors import NotApplicable, UserError
 from uninas_bench.evaluate import Unit
 from uninas_bench.execution import Execution, Progress, find_executor, opened
 from uninas_bench.executors.executor import KeepingExecutor
 from uninas_bench.plan import Plan, plan_of
+from uninas_bench.proxy import ProposingProxy
 
 if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
@@ -73,6 +75,28 @@ class Session:
 
             self._execution.run(units, progress, receive)
         return [tuple(self._known(job, entry.encoding) for job in jobs) for entry in architectures]
+
+    def better(self, proxy: Proxy, starts: Sequence[Architecture], seed: int) -> list[Architecture]:
+        """For each of the starts what a proxy of the plan proposes; it is fitted where it needs to be.
+
+        Raises:
+            UserError: the proxy does not propose, or cannot here, with the reason.
+            KeyboardInterrupt: as `Execution.run`.
+        """
+        from uninas_bench.isolation import isolated
+
+        if not isinstance(proxy, ProposingProxy):
+            raise UserError(f"{proxy.name} proposes no architectures")
+        job = self.plan.scored.index(proxy) if proxy in self.plan.scored else None
+        fitted = self._execution.fitted(job) if job is not None else None
+        try:
+            with isolated(seed):
+                found = proxy.propose(self.plan.space, starts, fitted, seed)
+        except NotApplicable as error:
+            raise UserError(f"{proxy.name} proposes nothing in {self.plan.space.name}: {error}") from None
+        if len(found) != len(starts):
+            raise TypeError(f"{proxy.name} proposed {len(found)} architectures for {len(starts)} starts")
+        return found
 
     def _find(self, job: int, encoding: str) -> Outcome | None:
         return self._fresh.get((job, encoding)) or self._stored[job].get(encoding)

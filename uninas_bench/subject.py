@@ -37,6 +37,7 @@ class Subject(ABC):
     """One architecture under evaluation by one proxy.
 
     Attributes:
+        space: that the architecture is of; None for a bare network.
         architecture: the point of the space; None for a bare network.
         task: resolution and classes; None for a bare network.
         settings: the proxy's; they are the defaults of `network` and `batch`.
@@ -44,6 +45,7 @@ class Subject(ABC):
         seed: fixes everything random in this evaluation.
     """
 
+    space: SearchSpace | None
     architecture: Architecture | None
     task: Task | None
     settings: Settings
@@ -128,7 +130,7 @@ class CellSubject(Subject):
     ) -> None:
         import torch
 
-        self.space = space
+        self.space: SearchSpace = space
         self.architecture: Architecture = architecture
         self.task: Task = task
         self.settings = settings
@@ -184,6 +186,7 @@ class NetworkSubject(Subject):
     ) -> None:
         import torch
 
+        self.space = None
         self.architecture = None
         self.task = None
         self.module = module

@@ -36,8 +36,8 @@ _SHORTEST = 40
 @click.option("--flops", metavar="MIN..MAX", help="Bounds of the FLOPs, such as ..20G.")
 @click.option("--budget", metavar="TASK",
               help="Count params and FLOPs for that task; default the one that is scored on.")  # fmt: skip
-@click.option("--strategy", type=click.Choice(("evolution", "random", "exhaustive")), default="evolution",
-              show_default=True, help="How to search.")  # fmt: skip
+@click.option("--strategy", type=click.Choice(("evolution", "random", "exhaustive", "ascent")),
+              default="evolution", show_default=True, help="How to search.")  # fmt: skip
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N",
               help="Default 1024; an exhaustive search ends with the space.")  # fmt: skip
 @click.option("--population", type=click.IntRange(min=1), default=64, show_default=True,

@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from uninas_bench.errors import UserError
 from uninas_bench.plan import expand
+from uninas_bench.proxy import ProposingProxy
 from uninas_bench.search.candidates import (
     Candidate,
     Candidates,
@@ -129,6 +130,8 @@ def search(
     settings = replace(settings, start=tuple(architecture.encoding for architecture in first))
     ground = Ground(found, found_task, settings)
     check_start(ground, first)
+    if settings.strategy == "ascent":
+        _check_proposing(host, proxies[0])
     if settings.strategy == "evolution":
         # Its rounds are of so many architectures: more workers would only be started.
         workers = min(workers, settings.children) if workers > 0 else workers
@@ -147,7 +150,8 @@ def search(
         run = _Run(session, proxies[0], settings, record(), output, progress)
         run.claim_output()
         strategy = STRATEGIES[settings.strategy]
-        rounds = strategy(ground, first, seed, run.selection.population, _BATCH * workers)
+        better = partial(session.better, proxies[0])
+        rounds = strategy(ground, first, seed, run.selection.population, better, _BATCH * workers)
         try:
             for proposals in rounds:
                 run.score(proposals)
@@ -293,6 +297,15 @@ class _Run:
                     self.session.computed, self.selection.best_score,
                 )
             )  # fmt: skip
+
+
+def _check_proposing(host: Host, proxy: Proxy) -> None:
+    if not isinstance(proxy, ProposingProxy):
+        able = [name for name, known in host.proxies.items() if isinstance(known, ProposingProxy)]
+        raise UserError(
+            f"strategy=ascent: {proxy.name} proposes no architectures; "
+            f"those that do: {', '.join(able) or 'none'}"
+        )
 
 
 def _parsed(space: SearchSpace, entry: str | Architecture) -> Architecture:

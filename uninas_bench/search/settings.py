@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from uninas_bench.bounds import Bounds
 from uninas_bench.errors import UserError
 
-Strategy = Literal["evolution", "random", "exhaustive"]
+Strategy = Literal["evolution", "random", "exhaustive", "ascent"]
 
 ITERATIONS = 1024
 """Of the paper's search; the default of every strategy that does not end by itself."""
@@ -19,7 +19,8 @@ class SearchSettings:
     """The strategy and its constants; the defaults are those of the UniNAS paper, section IV.b.
 
     Attributes:
-        strategy: ``evolution``, ``random`` or ``exhaustive``; see `uninas_bench.search.strategies`.
+        strategy: ``evolution``, ``random``, ``exhaustive`` or ``ascent``; see
+            `uninas_bench.search.strategies`.
         iterations: after the start; None for ``exhaustive``, which ends with the space.
         population: how many of the best are kept, hence how many candidates there are at the end.
         steps: moves from a parent to its child.

@@ -9,7 +9,7 @@ the same proposals as long as it meets the same scores: resuming is running it a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -24,21 +24,38 @@ if TYPE_CHECKING:
 REDRAWS = 1000
 """So many fruitless attempts in a row say that there is nothing new within reach."""
 
+AT_ONCE = 32
+"""Starts that a proxy is asked about at a time, whatever the number of children: how many they are must not
+change what becomes of each."""
+
 Population = Callable[[], Sequence["Architecture"]]
+Better = Callable[[Sequence["Architecture"], int], Sequence["Architecture"]]
+"""What the proxy itself proposes, given starts and a seed: for each one that it believes better."""
 
 
 class Rounds(Protocol):
-    """A strategy: from the ground, the start, the seed, and a view of the population to rounds."""
+    """A strategy: from the ground, the start, the seed, and views of population and proxy to rounds."""
 
     def __call__(
-        self, ground: Ground, start: Sequence[Architecture], seed: int, population: Population, batch: int
+        self,
+        ground: Ground,
+        start: Sequence[Architecture],
+        seed: int,
+        population: Population,
+        better: Better,
+        batch: int,
     ) -> Iterator[list[Proposal]]:
         """Rounds; those that need no scores have ``batch`` proposals."""
         ...
 
 
 def evolution(
-    ground: Ground, start: Sequence[Architecture], seed: int, population: Population, batch: int
+    ground: Ground,
+    start: Sequence[Architecture],
+    seed: int,
+    population: Population,
+    better: Better,
+    batch: int,
 ) -> Iterator[list[Proposal]]:
     """The search of the UniNAS paper (section IV.b and footnote 3): mutate, score, keep the best.
 
@@ -72,7 +89,12 @@ def _child(
 
 
 def random(
-    ground: Ground, start: Sequence[Architecture], seed: int, population: Population, batch: int
+    ground: Ground,
+    start: Sequence[Architecture],
+    seed: int,
+    population: Population,
+    better: Better,
+    batch: int,
 ) -> Iterator[list[Proposal]]:
     """Random search: ``children`` architectures per iteration, whatever the scores.
 
@@ -118,14 +140,53 @@ def _walked(ground: Ground, start: Sequence[Architecture], seed: int) -> Iterato
 
 
 def exhaustive(
-    ground: Ground, start: Sequence[Architecture], seed: int, population: Population, batch: int
+    ground: Ground,
+    start: Sequence[Architecture],
+    seed: int,
+    population: Population,
+    better: Better,
+    batch: int,
 ) -> Iterator[list[Proposal]]:
     """Every architecture of a finite space, in its order; of equal networks the first."""
     every = (ground.propose(entry, index) for index, entry in enumerate(ground.space.enumerate()))
     yield from _rounds((proposal for proposal in every if proposal is not None), batch)
 
 
-STRATEGIES: dict[str, Rounds] = {"evolution": evolution, "random": random, "exhaustive": exhaustive}
+def ascent(
+    ground: Ground,
+    start: Sequence[Architecture],
+    seed: int,
+    population: Population,
+    better: Better,
+    batch: int,
+) -> Iterator[list[Proposal]]:
+    """What the proxy proposes from ``children`` starts per iteration: those that were given, then draws.
+
+    A start that leads nowhere new, or out of the bounds, is spent; what it leads to is scored as any other.
+    """
+    settings = ground.settings
+    starts = chain(start, draws(ground.space, _generator(seed, "ascent")))
+    total = (settings.iterations or 0) * settings.children
+    for first in range(0, total, AT_ONCE):
+        origins = list(islice(starts, AT_ONCE))
+        if not origins:
+            return
+        found = better(origins, derive_seed(seed, "search", "ascent", first))
+        numbered = zip(range(first, total), origins, found, strict=False)
+        proposals = (
+            ground.propose(architecture, 1 + number // settings.children, origin.encoding)
+            for number, origin, architecture in numbered
+        )
+        if round_ := [proposal for proposal in proposals if proposal is not None]:
+            yield round_
+
+
+STRATEGIES: dict[str, Rounds] = {
+    "evolution": evolution,
+    "random": random,
+    "exhaustive": exhaustive,
+    "ascent": ascent,
+}
 
 
 def check_start(ground: Ground, start: Sequence[Architecture]) -> None:
@@ -138,7 +199,7 @@ def check_start(ground: Ground, start: Sequence[Architecture]) -> None:
     if settings.strategy == "exhaustive" and space.size is None:
         raise UserError(f"{space.name} has no end of architectures: search it by evolution or random")
     walks = settings.strategy == "random" and space.size is None
-    if start and settings.strategy != "evolution" and not walks:
+    if start and settings.strategy not in ("evolution", "ascent") and not walks:
         raise UserError(f"start {start[0]}: {settings.strategy} search of {space.name} starts nowhere")
     if walks and len(start) > 1:
         raise UserError(f"{len(start)} starts: a random walk has one")

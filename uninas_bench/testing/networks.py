@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from uninas_bench.api import space
 from uninas_bench.architecture import Architecture, Task
 from uninas_bench.data.source import ImageSet, Split
-from uninas_bench.fitting import FitProgress, cache_folder, fit, fit_folder
+from uninas_bench.fitting import FitProgress, cache_folder, fit, fit_configuration, fit_folder
 from uninas_bench.host import default_host
 from uninas_bench.plan import plan_of
 from uninas_bench.provenance import provenance
@@ -53,7 +53,7 @@ def fitted(proxy: Proxy, *, run_seed: int = 0, progress: FitProgress | None = No
         return None
     host, data = default_host(), {TASK.dataset: NoiseSource()}
     plan = plan_of(host, SPACE, (), [proxy], task=TASK, seed=run_seed, data=data)
-    folder = fit_folder(cache_folder(), plan.configurations[0])
+    folder = fit_folder(cache_folder(), fit_configuration(proxy, plan.configurations[0]))
     fit(
         plan, 0, folder, progress=progress,
         record=lambda: provenance(host, command="conformance suite", device="cpu", workers=1),
