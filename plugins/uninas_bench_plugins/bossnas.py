@@ -52,12 +52,12 @@ class Bossnas(Proxy):
         """Train and rate the supernet of a space; every minute it is saved, with all that going on needs.
 
         Raises:
-            NotApplicable: no supernet of the space is known.
+            NotApplicable: no supernet of the space is known, or its blocks have too many paths to rate.
         """
-        from uninas_bench_plugins._bossnas.spaces import plan_of, supernet_of
+        from uninas_bench_plugins._bossnas.spaces import reading_of, supernet_of
         from uninas_bench_plugins._bossnas.training import fit
 
-        plan_of(space.name, self.settings)
+        reading_of(space.name, self.settings)
         fit(lambda: supernet_of(space, self.settings), context, self.settings, self._teacher(context))
 
     def _teacher(self, context: FitContext) -> nn.Module | None:
@@ -78,14 +78,14 @@ class Bossnas(Proxy):
         Raises:
             NotApplicable: a bare network, or an architecture with a path that was not rated.
         """
-        from uninas_bench_plugins._bossnas.spaces import plan_of
+        from uninas_bench_plugins._bossnas.spaces import reading_of
         from uninas_bench_plugins._bossnas.table import rate, read_table
 
         if subject.architecture is None:
             raise NotApplicable("rates architectures of a space; this is a network without one")
-        plan = plan_of(subject.architecture.space, self.settings)
+        reading = reading_of(subject.architecture.space, self.settings)
         table = read_table(subject.fitted)
-        rating = rate(table, plan, subject.architecture, self.settings.weights)
+        rating = rate(table, reading, subject.architecture, self.settings.weights)
         if math.isnan(rating):
             raise NotApplicable("one of its paths was not rated with the input that the paths before give it")
         return {self.name: rating}

@@ -19,9 +19,7 @@ class Side(nn.Module):
     def __init__(self, supernet: Supernet, hidden: int, out: int) -> None:
         super().__init__()
         self.supernet = supernet
-        self.projectors = nn.ModuleList(
-            projector(supernet.features, hidden, out) for _ in range(supernet.plan.blocks)
-        )
+        self.projectors = nn.ModuleList(projector(features, hidden, out) for features in supernet.features)
 
     def features(self, block: int, path: Path, x: Tensor, previous: int | None) -> Tensor:
         """What the neck says of a path's output: (B, features)."""
@@ -57,7 +55,8 @@ class Siamese(nn.Module):
         super().__init__()
         self.online = Side(supernet, hidden, out)
         self.predictors = nn.ModuleList(predictor(out, hidden) for _ in range(supernet.plan.blocks))
-        self.heads = nn.ModuleList(nn.Linear(supernet.features, n) for n in targets)
+        sizes = zip(supernet.features, targets, strict=True) if targets else ()
+        self.heads = nn.ModuleList(nn.Linear(features, n) for features, n in sizes)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
 
     def trained(self, block: int) -> list[nn.Parameter]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from uninas_bench import UserError
 from uninas_bench_plugins._bossnas.heads import cosine_loss
 from uninas_bench_plugins._bossnas.networks import Siamese
 from uninas_bench_plugins._bossnas.plan import Chain, Path
 from uninas_bench_plugins._bossnas.supernet import last_choice
+from uninas_bench_plugins._bossnas.teachers import FrozenTeacher
 
 Teacher: TypeAlias = Callable[[Tensor], "Sequence[Tensor] | Tensor"]
 """Normalised images to feature maps (B, C, H, W), early ones first, or to one output (B, C)."""
@@ -136,16 +138,23 @@ class Distillation(_Supervised):
     """
 
     def __init__(self, teacher: Teacher, blocks: int) -> None:
-        self.teacher = teacher
+        self.teacher = FrozenTeacher(teacher) if isinstance(teacher, nn.Module) else teacher
         self.blocks = blocks
 
     def head_target(self, block: int, images: Tensor, labels: Tensor) -> Tensor:
-        """The teacher's features, standardised over the batch."""
+        """The teacher's features, standardised over the batch.
+
+        Raises:
+            UserError: what the teacher gives is no map.
+        """
         del labels
         with torch.no_grad():
             maps = self.teacher(images)
         if not isinstance(maps, Tensor):
             maps = maps[-(-(block + 1) * len(maps) // self.blocks) - 1]
+        if maps.ndim not in (2, 4) or len(maps) != len(images):
+            shape = f"{len(images)} images gave {tuple(maps.shape)}"
+            raise UserError(f"teacher: {shape}; expected maps (B, C, H, W), or one output (B, C)")
         means = maps.flatten(2).mean(2) if maps.ndim > 2 else maps
         return (means - means.mean(0)) / (means.std(0) + 1e-6)
 

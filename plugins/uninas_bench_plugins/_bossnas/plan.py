@@ -3,6 +3,8 @@
 A supernet is a row of *blocks*, a block a row of *layers*, each with a *choice* (a small integer); a *path*
 is one choice for each layer of a block. What a block's input is like may depend on the path before it (the
 scale at which a HyTra block starts): that is the input's *kind*. Paths are rated once for each kind.
+
+To be rated, an architecture is read as paths by its encoding alone; a fit must know which paths there are.
 """
 
 from __future__ import annotations
@@ -20,20 +22,28 @@ Chain: TypeAlias = tuple[Path, ...]
 """The paths of the blocks up to some block."""
 
 
-class Plan(Protocol):
+FIRST = 0
+"""The kind of the first block's input, which has no path before it."""
+
+
+class Reading(Protocol):
+    """What the encodings of a space say of paths, whatever the space's scale."""
+
+    def split(self, architecture: Architecture) -> Chain:
+        """The path of every block that together are the architecture."""
+        ...
+
+    def kind_after(self, block: int, path: Path) -> int:
+        """The kind of input that the next block meets after ``path`` in ``block``."""
+        ...
+
+
+class Plan(Reading, Protocol):
     """The paths of a space's blocks."""
 
     @property
     def blocks(self) -> int:
         """How many blocks there are."""
-        ...
-
-    def kinds(self, block: int) -> Sequence[int]:
-        """The kinds of input that a block can meet; the first block has one."""
-        ...
-
-    def kind_after(self, block: int, path: Path) -> int:
-        """The kind of input that the next block meets after ``path`` in ``block``."""
         ...
 
     def paths(self, block: int, kind: int) -> Sequence[Path]:
@@ -42,8 +52,4 @@ class Plan(Protocol):
 
     def sample(self, block: int, kind: int, count: int, generator: torch.Generator) -> list[Path]:
         """``count`` paths for one step of training, drawn as fairly as the space allows."""
-        ...
-
-    def split(self, architecture: Architecture) -> Chain:
-        """The path of every block that together are the architecture."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from uninas_bench_plugins._bossnas.networks import Siamese, Side
 from uninas_bench_plugins._bossnas.objectives import Objective
 from uninas_bench_plugins._bossnas.plan import Chain, Path
 from uninas_bench_plugins._bossnas.settings import BossnasSettings
-from uninas_bench_plugins._bossnas.traversal import Batch, Passes, Runner, traverse
+from uninas_bench_plugins._bossnas.traversal import Batch, Passes, Runner, traverse, untouched
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,17 @@ def rate_block(
 ) -> tuple[dict[Path, float], Passes]:
     """The loss of every path, lower is better, as the mean over the validation batches; and the passes.
 
-    The networks stay as they are: their copies are run.
+    The networks are left as they were.
     """
-    networks = copy.deepcopy(networks)
     rater = _Rater(networks, objective, block, paths, chain, calibration, settings)
     rate = (
         rater.linear if settings.rating == "linear" else rater.centre if objective.bootstraps else rater.head
     )
     sums = dict.fromkeys(sorted(paths), 0.0)
-    for examples in validation:
-        for path, loss in rate(examples).items():
-            sums[path] += loss * len(examples.images)
+    with untouched(networks):
+        for examples in validation:
+            for path, loss in rate(examples).items():
+                sums[path] += loss * len(examples.images)
     total = sum(len(examples.images) for examples in validation)
     return {path: loss / total for path, loss in sums.items()}, rater.passes
 
@@ -137,7 +136,8 @@ class _Rater:
         if calibrate or self.settings.statistics == "recalibrated":
             batch = Batch(images, self.calibration.images if view is None else self.calibration.views[view])
         entered = runner(lambda x: side.enter(self.chain, x), batch)
-        self.passes.run += sum(map(len, self.chain))
+        before = sum(map(len, self.chain))
+        self.passes.add(Passes(before, before))
         return traverse(runner, side, self.block, self.paths, self.chain, entered, self.passes)
 
 

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+from uninas_bench_plugins._bossnas.layers import draw_fan_out
 from uninas_bench_plugins._bossnas.size_plan import SizePlan
 from uninas_bench_plugins._bossnas.slimmable import SlimmableConv2d, SwitchableNorm
-from uninas_bench_plugins._bossnas.supernet import Supernet
-
-IMAGE_CHANNELS = 3
+from uninas_bench_plugins._bossnas.supernet import IMAGE_CHANNELS, Supernet
 
 
 class _Convolution(nn.Module):
@@ -119,8 +118,8 @@ class SizeSupernet(Supernet):
     def __init__(self, plan: SizePlan, cells: int = 1, features: int = 256) -> None:
         super().__init__()
         self.plan: SizePlan = plan
-        self.features = features
-        widths = plan.widths
+        self.features = (features,) * plan.blocks
+        widths = plan.choices
         layers: list[nn.Module] = [
             _FirstStage(widths, cells),
             _Reduction(widths),
@@ -130,10 +129,7 @@ class SizeSupernet(Supernet):
         ]
         self.bodies = nn.ModuleList(nn.ModuleList(layers[i] for i in span) for span in plan.spans)
         self.necks = nn.ModuleList(_Neck(widths, features) for _ in plan.spans)
-        # Fan-out, as in the authors' supernets; PyTorch's own lets a path's output shrink layer by layer.
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        draw_fan_out(self)
 
     def layer(self, block: int, position: int, choice: int, x: Tensor, previous: int | None) -> Tensor:
         """A stage or a reduction with ``choice`` output channels; the input says its own width."""

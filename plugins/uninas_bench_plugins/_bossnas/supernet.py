@@ -9,19 +9,21 @@ from torch import Tensor, nn
 
 from uninas_bench_plugins._bossnas.plan import Path, Plan
 
+IMAGE_CHANNELS = 3
+
 
 class Supernet(nn.Module, ABC):
     """The shared weights of a space's paths. Subclasses fill `bodies` and `necks`, one entry per block.
 
     Attributes:
         plan: the paths.
-        features: numbers in which every neck describes an image, whatever the path.
+        features: numbers in which the neck of each block describes an image, whatever the path.
         bodies: the layers of each block.
-        necks: what brings each block's outputs, of any width or scale, to the same ``features``.
+        necks: what brings each block's outputs, of any width or scale, to as many features.
     """
 
     plan: Plan
-    features: int
+    features: Sequence[int]
     bodies: nn.ModuleList
     necks: nn.ModuleList
 
@@ -39,7 +41,7 @@ class Supernet(nn.Module, ABC):
 
     @abstractmethod
     def neck(self, block: int, choice: int, x: Tensor) -> Tensor:
-        """(B, features) of a block's output, whose last layer used ``choice``."""
+        """(B, features of the block) of its output, whose last layer used ``choice``."""
 
     def run(self, block: int, path: Path, x: Tensor, previous: int | None) -> Tensor:
         """One path of a block; ``previous`` is the last choice of the block before."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uninas_bench import Architecture
-from uninas_bench_plugins._bossnas.plan import Chain, Path, Plan
+from uninas_bench_plugins._bossnas.plan import FIRST, Chain, Path, Reading
 
 Losses = dict[Path, float]
 FILE = "ratings.json"
@@ -87,16 +87,18 @@ def block_weights(block: Mapping[int, Losses], weights: Literal["equal", "spread
     return {kind: 1 / spread if spread > 0 else 0.0 for kind, spread in spreads.items()}
 
 
-def rate(table: Table, plan: Plan, architecture: Architecture, weights: Literal["equal", "spread"]) -> float:
+def rate(
+    table: Table, reading: Reading, architecture: Architecture, weights: Literal["equal", "spread"]
+) -> float:
     """Minus the weighted sum of the losses of an architecture's paths: higher is better.
 
     NaN where a path was not rated for the input that the architecture gives it.
     """
-    kind, total = plan.kinds(0)[0], 0.0
-    for index, (block, path) in enumerate(zip(table.blocks, plan.split(architecture), strict=True)):
+    kind, total = FIRST, 0.0
+    for index, (block, path) in enumerate(zip(table.blocks, reading.split(architecture), strict=True)):
         loss = block.get(kind, {}).get(path, math.nan)
         total -= block_weights(block, weights).get(kind, math.nan) * loss
-        kind = plan.kind_after(index, path)
+        kind = reading.kind_after(index, path)
     return total
 
 

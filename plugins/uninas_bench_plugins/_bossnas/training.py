@@ -23,7 +23,7 @@ from uninas_bench_plugins._bossnas.objectives import (
     Step,
     Teacher,
 )
-from uninas_bench_plugins._bossnas.plan import Chain
+from uninas_bench_plugins._bossnas.plan import FIRST, Chain
 from uninas_bench_plugins._bossnas.rating import rate_block
 from uninas_bench_plugins._bossnas.schedules import learning_rate, teacher_momentum
 from uninas_bench_plugins._bossnas.settings import BossnasSettings
@@ -180,7 +180,7 @@ class _Fit:
 
     def _chains(self) -> dict[int, Chain]:
         """The chosen paths before the present block, by the kind of input that they give it."""
-        return self.table.chains[-1] if self.table.chains else {self.plan.kinds(0)[0]: ()}
+        return self.table.chains[-1] if self.table.chains else {FIRST: ()}
 
     def _end_epoch(self) -> None:
         epoch = self.update // self.images.updates
@@ -238,7 +238,7 @@ class _Fit:
         return {kind: chain for kind, (_, chain) in sorted(best.items())}
 
     def _loss_of(self, chain: Chain) -> list[float]:
-        kind, found = self.plan.kinds(0)[0], []
+        kind, found = FIRST, []
         for block, path in enumerate(chain):
             found.append(self.table.blocks[block][kind][path])
             kind = self.plan.kind_after(block, path)

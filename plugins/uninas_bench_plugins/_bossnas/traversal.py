@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -47,24 +48,50 @@ class Runner:
     """Runs parts of a network on batches, its norms with the batch's statistics or with calibrated ones.
 
     Calibration goes along: each part first meets the calibration images, with whose statistics its norms then
-    treat the images. The network is changed by that; give a copy.
+    treat the images. The norms are changed by that; see `untouched`.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = 1.0
+        self.norms = _norms(network)
+        self.learns: bool | None = None
+        for norm in self.norms:
+            norm.momentum = 1.0
 
     @torch.no_grad()
     def __call__(self, part: Callable[[Tensor], Tensor], batch: Batch) -> Batch:
         """What ``part`` of the network makes of a batch."""
-        self.network.train()
+        self._train(True)
         if batch.calibration is None:
             return Batch(part(batch.images))
         calibration = part(batch.calibration)
-        self.network.eval()
+        self._train(False)
         return Batch(part(batch.images), calibration)
+
+    def _train(self, mode: bool) -> None:
+        # The norms alone, and not again and again: a supernet has thousands of modules.
+        if mode is not self.learns:
+            self.learns = mode
+            for norm in self.norms:
+                norm.training = mode
+
+
+@contextmanager
+def untouched(network: nn.Module) -> Iterator[None]:
+    """Whatever runners do to a network's norms, afterwards they are as they were."""
+    norms = _norms(network)
+    modes = [(norm.training, norm.momentum) for norm in norms]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    try:
+        yield
+    finally:
+        for norm, (training, momentum) in zip(norms, modes, strict=True):
+            norm.training, norm.momentum = training, momentum
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+def _norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
 def traverse(

@@ -13,47 +13,11 @@ import pytest
 import torch
 
 from tests.plugins.bossnas import toy
-from tests.plugins.bossnas.toy import ToyContext, small, supernet
+from tests.plugins.bossnas.toy import KilledError, ToyContext, interrupted, same, small, supernet, weights
 from uninas_bench import UserError
 from uninas_bench_plugins._bossnas import checkpoint
 from uninas_bench_plugins._bossnas.table import read_table
 from uninas_bench_plugins._bossnas.training import fit
-
-
-class KilledError(Exception):
-    pass
-
-
-def weights(folder):
-    return torch.load(folder / checkpoint.FILE, weights_only=True)["networks"]
-
-
-def same(left, right):
-    """Bit for bit, weights and ratings."""
-    first, second = weights(left), weights(right)
-    assert first.keys() == second.keys()
-    different = [name for name in first if not torch.equal(first[name], second[name])]
-    assert not different
-    assert read_table(left).blocks == read_table(right).blocks
-    assert read_table(left).chains == read_table(right).chains
-    assert read_table(left).notes["training"] == read_table(right).notes["training"]
-
-
-def interrupted(context, settings, at):
-    """Fit, with a checkpoint at every update, until the ``at``-th one is written."""
-    count = 0
-    real = checkpoint.save
-
-    def save(context, state):
-        nonlocal count
-        real(context, state)
-        count += 1
-        if count == at:
-            raise KilledError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint, "save", save)
-        fit(supernet, context, settings, seconds=0.0)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "lars"])

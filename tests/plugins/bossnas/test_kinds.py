@@ -21,9 +21,6 @@ class FabricPlan:
 
     blocks = 2
 
-    def kinds(self, block):
-        return (0, 1) if block else (0,)
-
     def kind_after(self, block, path):
         return path[-1] // 2
 
@@ -45,7 +42,7 @@ class Fabric(Supernet):
 
     def __init__(self):
         super().__init__()
-        self.plan, self.features = FabricPlan(), 12
+        self.plan, self.features = FabricPlan(), (12, 12)
         self.bodies = nn.ModuleList(
             nn.ModuleList(
                 nn.ModuleList(

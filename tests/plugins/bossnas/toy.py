@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 import uninas_bench as ub
 from uninas_bench.data.digits import Digits
 from uninas_bench.seeds import derive_seed
 from uninas_bench.whole_files import write_whole
+from uninas_bench_plugins._bossnas import checkpoint
 from uninas_bench_plugins._bossnas.networks import Siamese
 from uninas_bench_plugins._bossnas.settings import BossnasSettings
 from uninas_bench_plugins._bossnas.size_plan import SizePlan
 from uninas_bench_plugins._bossnas.size_supernet import SizeSupernet
+from uninas_bench_plugins._bossnas.table import read_table
+from uninas_bench_plugins._bossnas.training import fit
 
 WIDTHS = (2, 3, 4)
 SMALL = {
@@ -36,15 +40,16 @@ def small(**changes) -> BossnasSettings:
 class ToyContext:
     """The harness's context in miniature, on scikit-learn's digits."""
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int = 0, pixels: int = 8) -> None:
         self.task = ub.space("nats_size").tasks[0]
         self.seed = seed
+        self.pixels = pixels
         self.device = torch.device("cpu")
         self.folder = folder
         self.reports: list[tuple[int, int, str]] = []
 
     def images(self, split):
-        return Digits().load(split, 8)
+        return Digits().load(split, self.pixels)
 
     def generator(self, stream: str) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, stream))
@@ -70,3 +75,39 @@ def siamese(targets=()) -> Siamese:
         for parameter in networks.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape))
     return networks.train()
+
+
+class KilledError(Exception):
+    pass
+
+
+def weights(folder):
+    return torch.load(folder / checkpoint.FILE, weights_only=True)["networks"]
+
+
+def same(left, right):
+    """Bit for bit, weights and ratings."""
+    first, second = weights(left), weights(right)
+    assert first.keys() == second.keys()
+    different = [name for name in first if not torch.equal(first[name], second[name])]
+    assert not different
+    assert read_table(left).blocks == read_table(right).blocks
+    assert read_table(left).chains == read_table(right).chains
+    assert read_table(left).notes["training"] == read_table(right).notes["training"]
+
+
+def interrupted(context, settings, at, make=supernet):
+    """Fit, with a checkpoint at every update, until the ``at``-th one is written."""
+    count = 0
+    real = checkpoint.save
+
+    def save(context, state):
+        nonlocal count
+        real(context, state)
+        count += 1
+        if count == at:
+            raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", save)
+        fit(make, context, settings, seconds=0.0)
