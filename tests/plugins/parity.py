@@ -6,11 +6,12 @@ so any version rebuilds them, and checksums say so.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,20 @@ def _close(values: Sequence[float]) -> _Close:
     return _Close(values)
 
 
+def with_unit_weights(entry: Mapping[str, Any], rebuilt: Rebuilt) -> Rebuilt:
+    """The same with weights of deviation 1, on which the reference scores of Zen were computed."""
+    network = copy.deepcopy(rebuilt.network)
+    _fill(network, entry["weight_seed"], unit=True)
+    return replace(rebuilt, network=network)
+
+
 @torch.no_grad()
-def _fill(network: nn.Module, seed: int) -> None:
+def _fill(network: nn.Module, seed: int, *, unit: bool = False) -> None:
     rs = np.random.RandomState(seed)
     for name, parameter in network.named_parameters():
         if parameter.ndim >= 2:
-            draw = rs.standard_normal(parameter.numel()) * math.sqrt(2 / parameter[0].numel())
+            deviation = 1.0 if unit else math.sqrt(2 / parameter[0].numel())
+            draw = rs.standard_normal(parameter.numel()) * deviation
             parameter.copy_(torch.from_numpy(draw.astype(np.float32)).view(parameter.shape))
         else:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
