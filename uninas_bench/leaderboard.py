@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Task
     from uninas_bench.data.source import ImageSource
     from uninas_bench.engine import Progress
+    from uninas_bench.ensembles.notation import Ensemble
     from uninas_bench.fitting import FitProgress
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.host import Host
@@ -36,6 +37,7 @@ def build(
     ground_truth: str | Path | GroundTruth | None = None,
     proxies: Sequence[str | Proxy] | None = None,
     *,
+    aggregates: Sequence[str | Ensemble] = (),
     sample: int | None = None,
     seed: int = 0,
     store: str | Path | ScoreStore | Literal["default"] | None = "default",
@@ -64,6 +66,8 @@ def build(
         task: default the table's.
         ground_truth: a name, a path or a table; default the one of ``space`` and ``task``, or the embedded.
         proxies: default all that are installed. `score_columns.BASELINES` are always added.
+        aggregates: ensembles as further rows, ``mine = rank: vkdnw + jacov - 0.5*flops``. Members that are
+            not among ``proxies`` are scored and have no row.
         sample: how many architectures to draw; see `population.draw_population`.
         seed: of sample, scores and bootstrap.
         store: a path, a URL, an open store, ``default`` for the user's own, None for memory only.
@@ -96,6 +100,8 @@ def build(
         UserError: a name, a setting or a file is wrong, or space, scale or task are not the table's.
     """
     from uninas_bench.engine import run
+    from uninas_bench.ensemble_columns import check_ensembles, ensemble_column
+    from uninas_bench.ensembles.notation import read_ensembles
     from uninas_bench.population import draw_population
     from uninas_bench.ranking import ranked
     from uninas_bench.score_columns import BASELINES, cost_column, score_column
@@ -106,13 +112,16 @@ def build(
 
         host = default_host()
     _check(k=k, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
+    ensembles = read_ensembles(aggregates)
     if isinstance(space, str):
         host.space(space)  # A misspelt space must not end in the search for its table.
     table = _table(host, space, task, ground_truth)
     found = _space(host, table, space)
     found_task = find_task(table.info.task)
-    chosen = _proxies(host, proxies, settings or {})
+    shown, chosen = _proxies(host, proxies, ensembles, settings or {})
     accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
+    taken = {*host.proxies, *BASELINES, *(proxy.name for proxy in chosen)}
+    check_ensembles(ensembles, taken, len(accuracies))
     architectures = [Architecture(found.name, str(encoding)) for encoding in accuracies.index]
     # Before anything is computed: it also finds encodings that are not of the space.
     costs = {point.encoding: found.costs(point, found_task) for point in architectures}
@@ -146,8 +155,14 @@ def build(
     )
     columns = [score_column(scores, proxy) for proxy in chosen]
     columns += [cost_column(name, costs) for name in BASELINES if name not in {c.proxy for c in columns}]
+    by_name = {column.proxy: column for column in columns}
+    added = [
+        ensemble_column(ensemble, by_name, accuracies, scores, failed=failed, seed=seed)
+        for ensemble in ensembles
+    ]
+    rows = [column for column in columns if column.proxy in shown] + [entry.column for entry in added]
     frame, correlations = ranked(
-        columns, accuracies, costs, failed=failed, method=intervals, resamples=resamples, k=k, seed=seed
+        rows, accuracies, costs, failed=failed, method=intervals, resamples=resamples, k=k, seed=seed
     )
     attributes: dict[Hashable | None, Any] = {
         **subject,
@@ -159,7 +174,8 @@ def build(
             "resamples": resamples if correlations.method == "bootstrap" else None,
         },
         "cells": sum(len(cells.cells) for cells in scores.columns.values()),
-        "failures": {column.proxy: dict(column.failures) for column in columns if column.failed},
+        "failures": {column.proxy: dict(column.failures) for column in rows if column.failed},
+        "aggregates": {entry.column.proxy: entry.account for entry in added},
         "versions": _versions(),
     }
     frame.attrs = attributes
@@ -214,8 +230,12 @@ def _space(host: Host, table: GroundTruth, space: str | SearchSpace | None) -> S
 
 
 def _proxies(
-    host: Host, proxies: Sequence[str | Proxy] | None, settings: Mapping[str, Mapping[str, object]]
-) -> list[Proxy]:
+    host: Host,
+    proxies: Sequence[str | Proxy] | None,
+    ensembles: Sequence[Ensemble],
+    settings: Mapping[str, Mapping[str, object]],
+) -> tuple[set[str], list[Proxy]]:
+    """The names that have a row, baselines included, and all proxies to be scored, with their settings."""
     from uninas_bench.score_columns import BASELINES
 
     if isinstance(proxies, str):
@@ -225,11 +245,15 @@ def _proxies(
     for entry in [*entries, *(name for name in BASELINES if name in host.proxies)]:
         proxy = host.proxy(entry) if isinstance(entry, str) else entry
         chosen.setdefault(proxy.name, proxy)
+    shown = {*chosen, *BASELINES}
+    for name in (member for ensemble in ensembles for member in ensemble.members):
+        if name not in shown:  # A baseline has a column even where its plugin is not installed.
+            chosen[name] = host.proxy(name)
     for name, values in settings.items():
         if name not in chosen:
             raise UserError(f"settings of {name}: it is not on this board ({', '.join(chosen)})")
         chosen[name] = chosen[name].with_settings(**values)
-    return list(chosen.values())
+    return shown, list(chosen.values())
 
 
 def _subject(

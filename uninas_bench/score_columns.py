@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,8 @@ def score_column(scores: Scores, proxy: Proxy) -> ScoreColumn:
 
     index = scores.plan.encodings
     reasons: Counter[str] = Counter()
-    seconds = passes = math.nan
-    for part in _parts(scores, proxy):
+    for part in _parts(scores, [proxy]):
         cells = scores.cells(part.name)
-        seconds, passes = _plus(seconds, cells["seconds"].mean()), _plus(passes, cells["passes"].mean())
         broken = cells[cells["status"] != Status.OK]
         prefix = "" if part.name == proxy.name else f"{part.name} "
         reasons.update(
@@ -68,9 +66,19 @@ def score_column(scores: Scores, proxy: Proxy) -> ScoreColumn:
         found = _nothing(index)
         reasons = Counter({f"aggregate: {type(error).__name__}: {' '.join(str(error).split())}": len(index)})
     found = found.where(np.isfinite(found))
+    seconds, passes = expense(scores, [proxy])
     return ScoreColumn(
         proxy.name, proxy.version, str(proxy.settings), found, seconds, passes, dict(reasons.most_common())
     )
+
+
+def expense(scores: Scores, proxies: Sequence[Proxy]) -> tuple[float, float]:
+    """Mean seconds and bare passes per architecture of several proxies, what they share counted once."""
+    seconds = passes = math.nan
+    for part in _parts(scores, proxies):
+        cells = scores.cells(part.name)
+        seconds, passes = _plus(seconds, cells["seconds"].mean()), _plus(passes, cells["passes"].mean())
+    return seconds, passes
 
 
 def cost_column(name: str, costs: Mapping[str, Costs]) -> ScoreColumn:
@@ -81,10 +89,10 @@ def cost_column(name: str, costs: Mapping[str, Costs]) -> ScoreColumn:
     return ScoreColumn(name, 0, "closed form of the space", pd.Series(values, dtype="float64"))
 
 
-def _parts(scores: Scores, proxy: Proxy) -> list[Proxy]:
-    """The proxy and all that it requires, those with cells, each once."""
+def _parts(scores: Scores, proxies: Sequence[Proxy]) -> list[Proxy]:
+    """The proxies and all that they require, those with cells, each once."""
     known = {entry.name: entry for entry in scores.plan.proxies}
-    parts = [proxy]
+    parts = list(proxies)
     for part in parts:
         parts += [known[name] for name in part.requires if known[name] not in parts]
     return [part for part in parts if part.components]

@@ -20,9 +20,13 @@ from uninas_bench import simple_proxy, hookimpl
 def letters(subject):
     return float(len(subject.architecture.encoding))
 
+@simple_proxy("constant", version=1)
+def constant(subject):
+    return 1.0
+
 @hookimpl
 def uninas_bench_proxies():
-    return [letters]
+    return [letters, constant]
 """
 
 
@@ -91,6 +95,21 @@ def test_options_reach_the_board(board):
     assert any(row["settings"].startswith("batch=5,") for row in found["rows"])
 
 
+def test_ensembles_are_rows(board):
+    given = ("--aggregate", "mine = rank: letters - 0.5*flops", "--aggregate", "z: letters + params")
+    shown = board(*given).stdout
+    assert "mine = rank: letters - 0.5*flops: sum of average ranks" in shown
+    assert "z: letters + params: sum of standard scores" in shown
+    found = json.loads(board(*given, "--format", "json").stdout)
+    assert {row["proxy"] for row in found["rows"]} == {
+        "letters", "params", "flops", "mine", "z: letters + params",
+    }  # fmt: skip
+    members = found["board"]["aggregates"]["mine"]["members"]
+    assert {name: entry["coefficient"] for name, entry in members.items()} == {"letters": 1, "flops": -0.5}
+    for form in ("markdown", "latex", "csv"):
+        assert "0.5*flops" in board(*given, "--format", form).stdout.replace("\\*", "*")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -106,6 +125,13 @@ def test_options_reach_the_board(board):
         (("--ground-truth", "missing.csv.gz"), "missing.csv.gz: no such file"),
         (("--set", "letters.batch=0"), "batch=0: expected at least 1 image"),
         (("--executor", "cloud"), 'no executor "cloud"'),
+        (("--aggregate", "rank: leters + flops"), 'error: no proxy "leters"; did you mean "letters"?'),
+        (("--aggregate", "rnk: letters + flops"), 'error: no kind of aggregate "rnk"; did you mean "rank"?'),
+        (("--aggregate", "rank: letters, flops"), 'expected + or - at position 14, found ","'),
+        (("--aggregate", "rank: letters"), "expected at least two proxies"),
+        (("--aggregate", "rank: flops + flops"), "flops is in it twice"),
+        (("--aggregate", "tpe: letters + flops"), "at least 50 architectures; there are 12"),
+        (("--aggregate", "rank: flops + constant"), "constant is 1 for all 12 architectures"),
     ],
 )
 def test_a_mistake_is_one_line(board, arguments, message):
@@ -116,17 +142,18 @@ def test_a_mistake_is_one_line(board, arguments, message):
 
 
 def test_a_board_from_the_store_loads_neither_torch_nor_scipy_stats(board, files):
-    board()
+    aggregate = ("--aggregate", "rank: letters + flops")
+    board(*aggregate)
     code = (
         "import sys\n"
         "from uninas_bench.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
         "finally:\n"
-        "    heavy = ('torch', 'scipy.stats', 'matplotlib')\n"
+        "    heavy = ('torch', 'scipy.stats', 'matplotlib', 'optuna')\n"
         "    print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     arguments = ("leaderboard", "--ground-truth", files / "toy.csv.gz", "--plugin", files / "letters.py",
-                 "--proxies", "letters", "--store", files / "scores.db")  # fmt: skip
+                 "--proxies", "letters", "--store", files / "scores.db", *aggregate)  # fmt: skip
     found = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
     )

@@ -18,6 +18,11 @@ from uninas_bench.version import __version__
 @options.task_option
 @options.ground_truth_option
 @options.proxies_option
+@click.option(
+    "--aggregate", "aggregates", metavar="[NAME=]KIND:A+B", multiple=True,
+    help="An ensemble of proxies as a row, such as 'rank: vkdnw + jacov - 0.5*flops'. Kinds: rank, log-rank, "
+    "z, tpe. May be given several times.",
+)  # fmt: skip
 @options.sample_option
 @click.option(
     "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,

@@ -41,12 +41,12 @@ def cross_fitted(
     """Weigh the members of an ensemble by `search_weights`, each fold by weights from the other folds.
 
     The architectures are dealt into five folds. For each, members are rank-normalised and weighted on the
-    others (on up to 1,000 of them, drawn); both are then applied to the fold. Sums of different folds are
-    made comparable by the mean and standard deviation that they have on their training architectures.
-    Nothing that depends on an architecture's accuracy has a part in its own score.
+    others (on up to 1,000 of them, drawn); both are then applied to the fold. Sums by different weights are
+    made comparable by the mean and standard deviation that each has over all architectures, for which no
+    accuracy is looked at. So nothing that depends on an architecture's accuracy has a part in its score.
 
-    Where members are noise the pooled tau is slightly negative on average, as of every cross-fitted score:
-    what is left out of the training is missing there. It is never flattering.
+    A comparison of two folds is one of two sets of weights: the tau is a little below that of weights which
+    were found elsewhere (by .002 for 300 architectures), and never flattering.
 
     Args:
         scores: (architectures, members), NaN where a member failed: the worst there is.
@@ -76,8 +76,7 @@ def cross_fitted(
             ranks.iloc[training], truth[training], trials, derive_seed("ensemble weights", seed, number)
         )
         total = ranks.to_numpy("float64") @ found.to_numpy("float64")
-        spread = float(total[training].std()) or 1.0
-        sums[fold == number] = (total[fold == number] - total[training].mean()) / spread
+        sums[fold == number] = ((total - total.mean()) / (total.std() or 1.0))[fold == number]
         weights[number] = found
     return CrossFit(
         pd.Series(sums, index=ordered.index).reindex(scores.index),

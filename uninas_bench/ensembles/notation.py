@@ -12,6 +12,8 @@ from uninas_bench.errors import UnknownName, UserError
 
 Kind = Literal["rank", "log-rank", "z", "tpe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+VERSION = 1
+"""Of all ensembles: raise it when a number can change."""
 EXAMPLE = "rank: vkdnw + jacov - 0.5*flops"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

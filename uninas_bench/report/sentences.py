@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from uninas_bench.report.cells import places, share
+from uninas_bench.report.ensembles import aggregate_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +31,18 @@ def subject_line(attrs: Mapping[Any, Any]) -> str:
 def foot_lines(frame: pd.DataFrame) -> list[str]:
     """What a reader must know beside the numbers, one sentence a line."""
     attrs = frame.attrs
-    lines = [_population(attrs), _separability(frame), _policy(frame), *_failures(attrs)]
+    lines = [
+        _population(attrs), _separability(frame), _policy(frame), *_failures(attrs), *aggregate_lines(attrs)
+    ]  # fmt: skip
     return [line for line in lines if line]
 
 
 def versions_line(frame: pd.DataFrame) -> str:
     """Of the package and of every proxy."""
-    proxies = ", ".join(f"{row.proxy} {row.version}" for row in frame.itertuples())
+    versions: dict[str, int] = dict(zip(frame["proxy"], frame["version"], strict=True))
+    for account in frame.attrs.get("aggregates", {}).values():
+        versions |= {name: member["version"] for name, member in account["members"].items()}
+    proxies = ", ".join(f"{name} {version}" for name, version in versions.items())
     libraries = ", ".join(f"{name} {version}" for name, version in frame.attrs["versions"].items())
     return f"{libraries}; proxies: {proxies}"
 
