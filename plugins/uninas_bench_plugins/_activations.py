@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -129,3 +130,25 @@ def code_kernel(
         handles += [block.register_forward_pre_hook(enter(name)), block.register_forward_hook(leave)]
     with torch.no_grad(), hooked(handles), ActivationTap(names, kernel.visit):
         return kernel, logits_of(network(images))
+
+
+def activation_patterns(network: nn.Module, images: Tensor, names: Iterable[str]) -> list[bytes]:
+    """One digest per image of all its codes ``input > 0`` in a forward pass; equal for equal codes.
+
+    Empty where no activation was met.
+    """
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(len(images))]
+    seen = False
+
+    def visit(inputs: Tensor) -> None:
+        nonlocal seen
+        if inputs.ndim < 2 or len(inputs) % len(images) or inputs.numel() == 0:
+            return
+        seen = True
+        codes = np.packbits(_active(inputs).reshape(len(images), -1).cpu().numpy(), axis=1)
+        for digest, code in zip(digests, codes, strict=True):
+            digest.update(code.tobytes())
+
+    with torch.no_grad(), ActivationTap(names, visit):
+        network(images)
+    return [digest.digest() for digest in digests] if seen else []
