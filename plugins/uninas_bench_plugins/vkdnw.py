@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from uninas_bench import NotApplicable, Proxy, Settings, UserError, hookimpl
@@ -57,10 +58,12 @@ class Vkdnw(Proxy):
     The score is the entropy alone; `VkdnwSingle` ranks by both. Evaluation mode: a fresh batch norm is
     nearly the identity. A network whose output ignores its input has one non-zero eigenvalue, hence
     entropy 0, the least there is. (The authors' code gives it float32 noise for eigenvalues and with that
-    the greatest entropy.)
+    the greatest entropy.) Where float32 leaves the logits to rounding, as of deep attentions with
+    ``init=kaiming``, all is computed in float64; elsewhere both give the same.
     """
 
     name = "vkdnw"
+    version = 2
     components = ("entropy", "dim")
     needs = frozenset({"images", "gradients"})
     reference = (
@@ -73,7 +76,8 @@ class Vkdnw(Proxy):
         """``entropy`` in nats, and ``dim``, the number of parameter tensors of the whole network.
 
         Raises:
-            NotApplicable: a single class, nothing to sample, or images that influence each other.
+            NotApplicable: a single class, nothing to sample, images that influence each other, or logits
+                that rounding decides even in float64.
         """
         network = subject.network()
         images, _ = subject.batch()
@@ -98,19 +102,11 @@ class Vkdnw(Proxy):
         return groups
 
     def _entropy(self, network: nn.Module, images: Tensor, groups: list[list[Entry]]) -> float:
-        from uninas_bench_plugins._fisher.information import (
-            eigenvalues,
-            fisher,
-            quantile_entropy,
-            row_seeds,
-        )
-        from uninas_bench_plugins._fisher.jacobian import jacobian
+        from uninas_bench_plugins._fisher.information import eigenvalues, fisher, quantile_entropy
 
         unique = {entry.key: entry for entries in groups for entry in entries}
         place = {key: column for column, key in enumerate(unique)}
-        logits, rows = jacobian(
-            network, images, list(unique.values()), lambda n: row_seeds(self.settings.fim, n)
-        )
+        logits, rows = self._jacobian(network, images, list(unique.values()))
         matrix = fisher(rows, logits, self.settings.smoothing, self.settings.fim)
         entropies = []
         for entries in groups:
@@ -118,6 +114,22 @@ class Vkdnw(Proxy):
             spectrum = eigenvalues(matrix[chosen][:, chosen])
             entropies.append(quantile_entropy(spectrum, self.settings.quantiles))
         return sum(entropies) / len(entropies)
+
+    def _jacobian(self, network: nn.Module, images: Tensor, entries: list[Entry]) -> tuple[Tensor, Tensor]:
+        from uninas_bench_plugins._fisher.information import row_seeds
+        from uninas_bench_plugins._fisher.jacobian import jacobian
+        from uninas_bench_plugins._fisher.precision import Unsettled
+
+        seeds = partial(row_seeds, self.settings.fim)
+        try:
+            return jacobian(network, images, entries, seeds)
+        except Unsettled:
+            pass  # the same function, then, with more digits
+        try:
+            return jacobian(network.double(), images.double(), entries, seeds)
+        except Unsettled as error:
+            advice = "; --set vkdnw.init=model keeps its own weights" if self.settings.init != "model" else ""
+            raise NotApplicable(f"{error}{advice}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from uninas_bench import NotApplicable
 from uninas_bench.features import hooked, logits_of
 from uninas_bench_plugins._fisher.entries import Entry
 from uninas_bench_plugins._fisher.fold import Pairs, cheap_backwards, is_plain_convolution, paired_taps
+from uninas_bench_plugins._fisher.precision import check_settled
 from uninas_bench_plugins._fisher.probe import Structure, probe
 from uninas_bench_plugins._fisher.tangents import TANGENT_COST, columns, mapped_cost
 from uninas_bench_plugins._fisher.taps import Tap, Wanted, has_rule, taps_of
@@ -37,6 +38,7 @@ def jacobian(
 
     Raises:
         NotApplicable: there is one class only, or an image's logits depend on the other images.
+        Unsettled: the network's precision leaves its logits to rounding.
     """
     network.eval().requires_grad_(True)
     _check_norms(network)
@@ -60,6 +62,7 @@ def jacobian(
     }
     with cheap_backwards(network, pairs):
         passes = _Backwards(network, images, wanted, pairs, structure)
+    check_settled(network, images, passes.logits)
     if not _agree(passes.logits, structure.logits):
         raise NotApplicable("the logits of an image depend on the other images of its batch")
     if wanted:
