@@ -1,4 +1,4 @@
-"""Teachers for distillation: any module that gives feature maps, or a pretrained one of timm's by its name."""
+"""Teachers for distillation: a module that gives feature maps, or a pretrained one of timm's by its name."""
 
 from __future__ import annotations
 
