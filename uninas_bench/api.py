@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uninas_bench.architecture import Architecture, Task
     from uninas_bench.data.source import ImageSource
     from uninas_bench.engine import Progress
+    from uninas_bench.ensembles.notation import Ensemble
     from uninas_bench.fitting import FitProgress
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.proxy import Proxy
@@ -158,7 +159,7 @@ def leaderboard(
         proxies: default all that are installed.
         sample: how many architectures to draw from the table; None takes all.
         seed: fixes the sample, the scores and the bootstrap.
-        options: see `uninas_bench.leaderboard.build`.
+        options: see `uninas_bench.leaderboard.build`; such as ``aggregates=["rank: vkdnw + flops"]``.
 
     Returns:
         One row per proxy, best first: ``proxy, tau, tau_low, tau_high, rho, ...``; ``frame.attrs`` holds n,
@@ -171,7 +172,7 @@ def leaderboard(
 
 def search(
     space: str | SearchSpace,
-    proxy: str | Proxy,
+    proxy: str | Proxy | Ensemble,
     *,
     task: str | Task | None = None,
     aggregate: Aggregate | None = None,
@@ -204,7 +205,8 @@ def search(
 
     Args:
         space: by name or object.
-        proxy: by name or object; also one that ranks the population, such as ``az_nas``.
+        proxy: by name or object; also one that ranks the population, such as ``az_nas``, or an ensemble,
+            ``rank: vkdnw + jacov - 0.5*flops``.
         task: default the space's first.
         aggregate: ``block-mean`` scores block by block and takes the mean, ``network`` the whole; for
             proxies with a setting ``scope``.

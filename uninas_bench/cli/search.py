@@ -28,7 +28,7 @@ _SHORTEST = 40
               help="Search space; `uninas-bench spaces` lists them.")  # fmt: skip
 @options.scale_option
 @click.option("--proxy", metavar="PROXY", required=True,
-              help="What scores; `uninas-bench proxies` lists them.")  # fmt: skip
+              help="What scores; `uninas-bench proxies` lists them. Or 'rank: vkdnw + flops'.")  # fmt: skip
 @click.option("--aggregate", type=click.Choice(("network", "block-mean")),
               help="Score the whole network, or block by block and take the mean.")  # fmt: skip
 @click.option("--task", metavar="TASK", help="Task, such as cifar10; default the space's first.")
@@ -154,7 +154,8 @@ def _what(result: SearchResult) -> str:
     convention = found.candidates[0].costs.convention
     parts = [
         f"{found.space} [{found.scale}] on {found.task}",
-        f"{found.proxy.name} ({found.proxy.settings})",
+        # An ensemble without a name is called what it is.
+        found.proxy.name + (f" ({found.proxy.settings})" if found.proxy.settings != found.proxy.name else ""),
         f"{found.search.bounds}",
         f"{found.scored:,} scored, {result.computed:,} scores computed now",
         *([f"{found.failed:,} failed"] if found.failed else []),

@@ -11,6 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from uninas_bench.ensembles.ensemble_proxy import ensemble_proxy
+from uninas_bench.ensembles.notation import Ensemble
 from uninas_bench.errors import UserError
 from uninas_bench.plan import expand
 from uninas_bench.proxy import ProposingProxy
@@ -95,7 +97,7 @@ class SearchResult:
 
 def search(
     space: str | SearchSpace,
-    proxy: str | Proxy,
+    proxy: str | Proxy | Ensemble,
     settings: SearchSettings,
     *,
     host: Host,
@@ -318,7 +320,7 @@ def _parsed(space: SearchSpace, entry: str | Architecture) -> Architecture:
 
 def _proxies(
     host: Host,
-    proxy: str | Proxy,
+    proxy: str | Proxy | Ensemble,
     aggregate: Aggregate | None,
     settings: Mapping[str, Mapping[str, object]],
 ) -> list[Proxy]:
@@ -327,7 +329,9 @@ def _proxies(
     Raises:
         UserError: a setting of something else, or an aggregate that the proxy does not offer.
     """
-    chosen = host.proxy(proxy) if isinstance(proxy, str) else proxy
+    if isinstance(proxy, str):
+        proxy = Ensemble.read(proxy) if ":" in proxy else host.proxy(proxy)
+    chosen = ensemble_proxy(host, proxy, settings) if isinstance(proxy, Ensemble) else proxy
     parts = {part.name: part for part in expand(host, [chosen])}
     for name, values in settings.items():
         if name not in parts:
