@@ -18,7 +18,7 @@ from uninas_bench.sharing import group_key, sharings
 from uninas_bench.subject import CellSubject
 from uninas_bench.tasks import find_task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 THIRTEEN = (
     "snip", "flops", "params", "l2_norm", "grasp", "grad_norm", "synflow", "jacov", "epe_nas", "zen",
