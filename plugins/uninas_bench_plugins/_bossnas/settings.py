@@ -36,7 +36,7 @@ class BossnasSettings(Settings):
         warmup: epochs of each block in which the learning rate rises [1; 2 in the authors' files].
         views: ``crop`` and flip, or ``byol`` [crop on CIFAR, byol on ImageNet].
         pairs: one pair of views ``shared`` by the paths of a step, or one for each [shared on CIFAR].
-        features: numbers that every neck gives of an image [2048].
+        features: numbers that every neck gives of an image; MBConv's give a block's channels [2048].
         hidden: width of the two heads [4096].
         out: numbers of a representation [256].
         centre: the mean of ``raw`` representations, or of their ``unit`` vectors [raw].
