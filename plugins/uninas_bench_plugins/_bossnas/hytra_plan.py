@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from uninas_bench_plugins._bossnas.plan import FIRST, Chain, Path
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from uninas_bench import Architecture
+    from uninas_bench.spaces.hytra.fabric import Fabric
 
 STAGE_OF = {5: 0, 4: 1, 3: 2, 2: 2, 1: 3, 0: 3}
 """The stage of every choice: 1/4, 1/8, 1/16 and 1/32 of the image's resolution."""
@@ -34,21 +35,6 @@ def way_into(choice: int, before: int | None) -> Way:
     if before is None:
         return "stem"
     return "stay" if before == STAGE_OF[choice] else "down"
-
-
-class Fabric(Protocol):
-    """What is asked of the space's fabric."""
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Layers of each block."""
-        ...
-
-    def digits(self, layer: int, before: int | None) -> str:
-        """What a layer can choose after one in stage ``before``; None in front of the first."""
-        ...
-
-    def __hash__(self) -> int: ...
 
 
 class HytraReading:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from math import prod
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
@@ -22,42 +22,12 @@ from uninas_bench_plugins._bossnas.hytra_modules import (
     Style,
     activation,
 )
-from uninas_bench_plugins._bossnas.hytra_plan import ATTENTIONS, STAGE_OF, Fabric, HytraPlan, Way, way_into
+from uninas_bench_plugins._bossnas.hytra_plan import ATTENTIONS, STAGE_OF, HytraPlan, Way, way_into
 from uninas_bench_plugins._bossnas.layers import convolution, draw_fan_out
 from uninas_bench_plugins._bossnas.supernet import IMAGE_CHANNELS, Supernet
 
-
-class Scale(Protocol):
-    """What is asked of the space's scale."""
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels inside the blocks of each stage."""
-        ...
-
-    @property
-    def stem(self) -> int:
-        """Channels of the stem."""
-        ...
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """At the entry of each stage."""
-        ...
-
-    @property
-    def style(self) -> str:
-        """``plain`` or ``se``."""
-        ...
-
-    @property
-    def fabric(self) -> Fabric:
-        """The paths of the scale's definition."""
-        ...
-
-    def heads(self, stage: int) -> int:
-        """Heads of attention in a stage."""
-        ...
+if TYPE_CHECKING:
+    from uninas_bench.spaces.hytra.macro import HytraScale
 
 
 class HytraSupernet(Supernet):
@@ -68,7 +38,7 @@ class HytraSupernet(Supernet):
         features: of every neck; 2048 with the authors, as many as the last stage has channels.
     """
 
-    def __init__(self, scale: Scale, features: int = 256) -> None:
+    def __init__(self, scale: HytraScale, features: int = 256) -> None:
         super().__init__()
         plan = HytraPlan(scale.fabric)
         self.plan: HytraPlan = plan
@@ -102,7 +72,7 @@ class HytraSupernet(Supernet):
 class _Layer(nn.Module):
     """All candidates of a layer; the stem belongs to the network's first."""
 
-    def __init__(self, scale: Scale, ways: Mapping[int, Collection[Way]]) -> None:
+    def __init__(self, scale: HytraScale, ways: Mapping[int, Collection[Way]]) -> None:
         super().__init__()
         self.stem = nn.Sequential()
         if any("stem" in known for known in ways.values()):
@@ -117,7 +87,7 @@ class _Layer(nn.Module):
         return out
 
 
-def _stem(scale: Scale) -> list[nn.Module]:
+def _stem(scale: HytraScale) -> list[nn.Module]:
     return [
         convolution(IMAGE_CHANNELS, scale.stem, 7, 2),
         nn.BatchNorm2d(scale.stem),
@@ -126,7 +96,7 @@ def _stem(scale: Scale) -> list[nn.Module]:
     ]
 
 
-def _candidate(scale: Scale, choice: int, ways: Collection[Way]) -> Candidate:
+def _candidate(scale: HytraScale, choice: int, ways: Collection[Way]) -> Candidate:
     stage, style = STAGE_OF[choice], cast(Style, scale.style)
     planes = scale.widths[stage]
     made: dict[str, Entry] = {}
@@ -142,7 +112,7 @@ def _candidate(scale: Scale, choice: int, ways: Collection[Way]) -> Candidate:
     return Candidate(planes, scale.heads(stage) if choice in ATTENTIONS else 0, style, made)
 
 
-def _neck(scale: Scale, stage: int, features: int) -> nn.Module:
+def _neck(scale: HytraScale, stage: int, features: int) -> nn.Module:
     """To ``features`` channels at the last stage's resolution; as the authors do, nothing where both fit."""
     channels, stride = EXPANSION * scale.widths[stage], prod(scale.strides[stage + 1 :])
     return nn.Identity() if (channels, stride) == (features, 1) else Shrink(channels, features, stride)

@@ -6,7 +6,7 @@ changes channels or resolution has no shortcut; in the authors' supernet every l
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -14,29 +14,13 @@ from uninas_bench_plugins._bossnas.layers import SqueezeExcitation, convolution,
 from uninas_bench_plugins._bossnas.mbconv_plan import OPERATIONS, MbconvPlan
 from uninas_bench_plugins._bossnas.supernet import IMAGE_CHANNELS, Supernet
 
+if TYPE_CHECKING:
+    from uninas_bench.spaces.mbconv.macro import MbconvScale
+
 STRIDES = (2, 2, 2, 1, 2)
 """At the first layer of each block."""
 SQUEEZE = 4
 """Squeeze-and-excitation has this fraction of the channels that come into a layer."""
-
-
-class Scale(Protocol):
-    """What is asked of the space's scale."""
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Layers of the searched blocks."""
-        ...
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Their output channels."""
-        ...
-
-    @property
-    def stem(self) -> tuple[int, ...]:
-        """Channels of the stem, and of the fixed layer behind it."""
-        ...
 
 
 class MbconvSupernet(Supernet):
@@ -48,7 +32,7 @@ class MbconvSupernet(Supernet):
         scale: depths, widths and stem.
     """
 
-    def __init__(self, scale: Scale) -> None:
+    def __init__(self, scale: MbconvScale) -> None:
         super().__init__()
         self.plan: MbconvPlan = MbconvPlan(scale.depths)
         self.features = scale.widths
