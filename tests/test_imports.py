@@ -21,6 +21,7 @@ HEAVY = (
     "sklearn",
     "mlxtend",
     "networkx",
+    "optuna",
 )
 COMMANDS = ("--help", "--version", "spaces", "proxies", "spaces --json", "proxies --json")
 
