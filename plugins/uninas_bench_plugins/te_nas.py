@@ -83,9 +83,9 @@ class TeNas(Proxy):
 
         conditions, regions = [], []
         for index in range(self.settings.repeats):
-            images = subject.batch(index)[0]
-            conditions.append(self._condition(private_network(subject), images))
-            regions.append(self._regions(subject, private_network(subject), images, index))
+            network, images = private_network(subject), subject.batch(index)[0]
+            conditions.append(self._condition(network, images))
+            regions.append(self._regions(subject, network, images, index))
         repeats = self.settings.repeats
         return {"ntk": -sum(conditions) / repeats, "linear_regions": sum(regions) / repeats}
 
