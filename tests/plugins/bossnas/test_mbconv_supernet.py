@@ -178,6 +178,20 @@ def test_every_architecture_is_rated(tmp_path):
     assert rate(table, MbconvPlan(), TOY.parse("1 23 0 1 23"), "equal") == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("changes", [{"training": "classification"}, {"rating": "linear"}])
+def test_heads_have_the_features_of_their_blocks(tmp_path, changes):
+    """A neck of MBConv gives as many numbers as its block has channels."""
+    space = TOY.scaled(depths="1:1:1:1:1", widths="3:4:5:6:7")
+    settings = small(resolution=16, images=32, epochs=1, **changes)
+    table = fit(lambda: supernet(space), context(tmp_path), settings)
+    losses = [loss for block in table.blocks for loss in block[0].values()]
+    assert len(losses) == 20
+    if "rating" in changes:
+        assert all(0 <= error <= 1 for error in losses)
+    else:
+        assert all(0 < loss < 20 for loss in losses), "cross-entropy of ten classes"
+
+
 def test_an_interrupted_fit_ends_bit_for_bit_the_same(tmp_path):
     settings = small(resolution=16, images=64, epochs=1, optimizer="lars", pairs="each", paths=4)
     space = TOY.scaled(depths="1:1:1:1:1")

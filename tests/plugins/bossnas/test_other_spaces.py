@@ -1,4 +1,4 @@
-"""The rating of HyTra and MBConv as users meet it: a table, a command, a board; and the call."""
+"""The rating of HyTra and MBConv as users meet it: a table, a command, a board; and what it costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from click.testing import CliRunner
 
 import uninas_bench as ub
 from uninas_bench.cli import main
+from uninas_bench_plugins._bossnas.hytra_plan import HytraPlan
+from uninas_bench_plugins._bossnas.mbconv_plan import MbconvPlan
 from uninas_bench_plugins._bossnas.table import read_table
+from uninas_bench_plugins._bossnas.traversal import Batch, Passes, traverse
 
 SPACES = {
     "hytra": {"blocks": "1:1:1:1", "widths": "4:4:8:8", "stem": "4", "head": "4"},
@@ -106,3 +109,47 @@ def test_blocks_with_too_many_paths_are_declined(name, parameter):
     assert frame["status"].tolist() == ["not-applicable"]
     assert f"scale {parameter}" in frame["message"].item()
     assert "at most 8" in frame["message"].item()
+
+
+class Listed:
+    """A side of which nothing is run: the traversal asks for the layers, and they are listed."""
+
+    def __init__(self):
+        self.supernet = self
+        self.layers = []
+
+    def layer(self, block, position, choice, x, previous):
+        self.layers.append((block, position, choice))
+
+    def neck(self, block, choice, x):
+        pass
+
+    def __call__(self, part, batch):
+        return Batch(part(batch.images))
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("hytra", (789, 5240, 13008, 36240)), ("mbconv", (1040, 5648, 16640, 49280))],
+)
+def test_layers_that_a_rating_of_all_blocks_runs(name, table):
+    """The documented table: both sides, both views, the blocks before once for every kind of input."""
+    space = ub.space(name)
+    plan = HytraPlan(space.scale.fabric) if name == "hytra" else MbconvPlan(space.scale.depths)
+    sizes = space.scale.blocks if name == "hytra" else space.scale.depths
+    count = np.zeros(4, dtype=int)
+    for block, layers in enumerate(sizes):
+        before = sum(sizes[:block])
+        for kind in plan.kinds(block) if name == "hytra" else (0,):
+            side, passes, paths = Listed(), Passes(), plan.paths(block, kind)
+            chain = tuple((0,) * size for size in sizes[:block])
+            assert len(list(traverse(side, side, block, paths, chain, Batch(None), passes))) == len(paths)
+            beginnings = {path[: length + 1] for path in paths for length in range(layers)}
+            assert passes.run == len(side.layers) == len(beginnings)
+            count += (
+                len(paths),
+                4 * (before + len(beginnings)),
+                4 * (before + len(paths) * layers),
+                4 * len(paths) * (before + layers),
+            )
+    assert tuple(count) == table
