@@ -158,11 +158,12 @@ class ChannelSaliency:
 
     @torch.no_grad()
     def _add(self, layer: nn.Module, output: Tensor, gradient: Tensor) -> None:
-        product = output * gradient
-        if not isinstance(layer, nn.Linear):
-            product = product.flatten(2).sum(2, dtype=torch.float64)
-        channels = product.shape[-1]
-        by_sample = product.reshape(self.batch, -1, channels).sum(1, dtype=torch.float64)
+        if isinstance(layer, nn.Linear):
+            products = output * gradient
+        else:
+            products = torch.linalg.vecdot(output.flatten(2), gradient.flatten(2))
+        channels = products.shape[-1]
+        by_sample = products.reshape(self.batch, -1, channels).sum(1, dtype=torch.float64)
         value = by_sample.square().sum().item() / (2 * self.batch)
         self.totals["fisher.channels"] += value
         self.totals["fisher.weights"] += value * (layer.get_parameter("weight").numel() // channels)
