@@ -53,7 +53,7 @@ def fit(space: SearchSpace, context: FitContext, settings: UpNasSettings) -> Non
     if settings.accuracies:
         seed = context.generator(TPE).initial_seed()
         notes[TPE] = tuned(targets, accuracies, settings.trials, seed)
-    autoencoder = train_autoencoder(space, settings.autoencoder, context)
+    autoencoder = train_autoencoder(space, settings.autoencoder(space.name), context)
     latents = autoencoder.encode([Architecture(space.name, encoding) for encoding in scores.index])
     mean, factor = cloud_of(latents)
     buffer = io.BytesIO()

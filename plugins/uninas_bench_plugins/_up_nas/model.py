@@ -117,7 +117,7 @@ def read_model(folder: Path, space: SearchSpace, settings: UpNasSettings) -> Uni
 def _parts(
     folder: Path, space: Any, settings: UpNasSettings
 ) -> tuple[Autoencoder, Estimator, tuple[Tensor, Tensor], dict[str, Any]]:
-    autoencoder = train_autoencoder(space, settings.autoencoder, Finished(folder))
+    autoencoder = train_autoencoder(space, settings.autoencoder(space.name), Finished(folder))
     notes = json.loads((folder / FILE).read_text(encoding="utf-8"))
     state = estimator.load(folder)
     assert state is not None, f"{folder}: complete without an estimator"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from uninas_bench import Settings, Source, UserError
-from uninas_bench_plugins._arch2vec.settings import AutoencoderSettings
+from uninas_bench_plugins._arch2vec.settings import AutoencoderSettings, suited
 from uninas_bench_plugins._up_nas.normalising import Kind
 from uninas_bench_plugins._up_nas.weights import (
     TPE,
@@ -51,8 +51,8 @@ class UpNasSettings(Settings):
         epochs: of its training.
         minibatch: architectures per step of it.
         lr: of Adam in it.
-        autoencoder_epochs: of the autoencoder.
-        autoencoder_architectures: that it learns from; 0: all, or 20,000, or 1,000 of an endless space.
+        autoencoder_epochs: of the autoencoder; 0: what suits the space.
+        autoencoder_architectures: that it learns from; 0: what suits the space.
         rule: when a point on the way up is valid: ``operations``, ``strict`` or ``arch2vec``.
         rate: of Adam on the way up.
         steps: on the way up at most.
@@ -75,7 +75,7 @@ class UpNasSettings(Settings):
     epochs: int = 70
     minibatch: int = 16
     lr: float = 1e-3
-    autoencoder_epochs: int = 10
+    autoencoder_epochs: int = 0
     autoencoder_architectures: int = 0
     rule: Literal["operations", "strict", "arch2vec"] = "operations"
     rate: float = 1e-3
@@ -85,7 +85,7 @@ class UpNasSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         least = {"trials": 1, "layers": 1, "width": 1, "epochs": 1, "minibatch": 2, "steps": 1}
-        least |= {"architectures": 0, "distance": 0, "autoencoder_epochs": 1, "autoencoder_architectures": 0}
+        least |= {"architectures": 0, "distance": 0, "autoencoder_epochs": 0, "autoencoder_architectures": 0}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"{name}={getattr(self, name)}: expected at least {minimum}")
@@ -112,12 +112,10 @@ class UpNasSettings(Settings):
         found = None if self.weights in published_weights() else named(self.weights)
         return tuple(found) if found is not None else paper_members()
 
-    @property
-    def autoencoder(self) -> AutoencoderSettings:
-        """Of the autoencoder."""
-        return AutoencoderSettings(
-            epochs=self.autoencoder_epochs, architectures=self.autoencoder_architectures
-        )
+    def autoencoder(self, space: str) -> AutoencoderSettings:
+        """Of the autoencoder of a space, by its name."""
+        given = {"epochs": self.autoencoder_epochs, "architectures": self.autoencoder_architectures}
+        return suited(space, **{name: value for name, value in given.items() if value})
 
     def for_fit(self) -> Self:
         """With the defaults in place of all that only sums, and climbs, what was learned."""

@@ -80,7 +80,7 @@ def learn(
     """
     import pandas as pd
 
-    autoencoder = train_autoencoder(space, settings.autoencoder, _context(space, folder, 0))
+    autoencoder = train_autoencoder(space, settings.autoencoder(space.name), _context(space, folder, 0))
     name = f"estimator-{settings.normaliser}-{settings.layers}x{settings.width}-{settings.epochs}-{seed}"
     context = _context(space, folder / name, seed)
     order = torch.randperm(len(scores), generator=context.generator("halves")).numpy()
