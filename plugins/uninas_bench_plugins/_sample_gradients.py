@@ -22,8 +22,8 @@ from uninas_bench import NotApplicable
 from uninas_bench.features import hooked, logits_of
 from uninas_bench_plugins._layers import weights_of
 
-CHUNK = 16
-"""Images at a time: more of them leave the cache."""
+PIXELS = 16 * 32 * 32
+"""Of the images of one pass: more of them leave the cache."""
 _WEIGHT_GRADIENTS: dict[type[nn.Module], Any] = {
     nn.Conv1d: conv1d_weight,
     nn.Conv2d: conv2d_weight,
@@ -60,7 +60,7 @@ def sample_gradients(
     for weight in weights_of(layers):
         weight.requires_grad_()
     together = together and _separable(network, images[:2], labels[:2], layers)
-    step = CHUNK if together else 1
+    step = max(1, PIXELS // images[0, 0].numel()) if together else 1
     for start in range(0, len(images), step):
         part = slice(start, start + step)
         yield (_together if together else _alone)(network, images[part], labels[part], layers)

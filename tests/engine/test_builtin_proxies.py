@@ -75,7 +75,9 @@ def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
     assert answers == ["True", "False"]
 
 
-@pytest.mark.parametrize("name", ["nwot", "zico", "az_nas", "jacov", "vkdnw"])
+@pytest.mark.parametrize(
+    "name", ["nwot", "zico", "az_nas", "jacov", "vkdnw", "epe_nas", "zen", "gradsign", "te_nas"]
+)
 def test_every_proxy_takes_the_images_of_the_task(name: str) -> None:
     """Asked for real images a proxy sees them, and its number changes."""
     encoding = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"

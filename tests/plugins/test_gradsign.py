@@ -13,6 +13,7 @@ from tests.plugins import nets
 from uninas_bench import NotApplicable
 from uninas_bench.testing.networks import AttentionNetwork
 from uninas_bench.testing.proxies import ProxyTestCase
+from uninas_bench_plugins import _sample_gradients
 from uninas_bench_plugins._layers import counted_layers, weights_of
 from uninas_bench_plugins._sample_gradients import sample_gradients
 
@@ -109,7 +110,8 @@ SEPARABLE = {
 
 
 @pytest.mark.parametrize("kind", SEPARABLE)
-def test_a_pass_of_many_images_gives_what_each_gives_alone(kind):
+def test_a_pass_of_many_images_gives_what_each_gives_alone(kind, monkeypatch):
+    monkeypatch.setattr(_sample_gradients, "PIXELS", 16 * 8 * 8)
     network = nets.seeded(SEPARABLE[kind]).double()
     x, y = nets.batches(1, size=19)[0]
     expected = one_by_one(network, x.double(), y)
@@ -228,3 +230,27 @@ def test_a_gap_is_declined_in_the_robust_style_only():
 def test_logits_that_are_not_numbers_give_no_number():
     network = nets.Function(lambda net, x: net.head(x.flatten(1)) / 0, head=nn.Linear(192, 5))
     assert math.isnan(nets.value(network, ub.proxy("gradsign"), nets.batches(1)))
+
+
+@pytest.mark.parametrize(
+    ("space", "scale", "texts"),
+    [
+        ("hytra", {"widths": "8:8:16:16", "stem": 8, "head": 16}, ["bossnet-t0", "vit-t/32"]),
+        (
+            "mbconv",
+            {"widths": "8:8:8:16:16", "stem": "8:8", "final": 16, "head": 16},
+            ["11 0110 0111 1100 0110"],
+        ),
+        (
+            "uninas",
+            {"widths": "16:16:16:16", "depths": "1:1:1:1", "stem": "8:8"},
+            ["E | R | T2 | [dropout conv3 gelu / copy2 ; conv1 ; sigmoid add2]"],
+        ),
+    ],
+)
+def test_networks_of_other_spaces_whose_maps_have_places(space, scale, texts):
+    """Large enough that no map shrinks to one place; their random layers keep still only to be looked at."""
+    found, proxy = ub.space(space, **scale), ub.proxy("gradsign", batch=4, source="gaussian")
+    frame = ub.score([found.parse(text) for text in texts], [proxy], space=found, task="cifar10@64")
+    assert frame["message"].tolist() == [""] * len(texts)
+    assert frame["value"].between(0, 4, inclusive="neither").all()
