@@ -17,7 +17,7 @@ from uninas_bench_plugins._arch2vec.autoencoder import Autoencoder
 from uninas_bench_plugins._arch2vec.training import train_autoencoder
 from uninas_bench_plugins._up_nas import estimator
 from uninas_bench_plugins._up_nas.estimator import Estimator
-from uninas_bench_plugins._up_nas.normalising import read_normaliser
+from uninas_bench_plugins._up_nas.normalising import Normaliser, read_normaliser
 from uninas_bench_plugins._up_nas.settings import UpNasSettings
 from uninas_bench_plugins._up_nas.weights import TPE, weights_of
 
@@ -105,18 +105,27 @@ def read_model(folder: Path, space: SearchSpace, settings: UpNasSettings) -> Uni
         space: that it was fitted to.
         settings: of the proxy, which may weigh otherwise than those of the fit.
     """
-    autoencoder, network, cloud, notes = _parts(folder, cast("Any", space), settings.for_fit())
-    members = read_normaliser(settings.normaliser, notes["normaliser"]).proxies
-    weights: Mapping[str, float] | None = weights_of(settings.weights, members)
+    parts = _parts(folder, cast("Any", space), settings.for_fit())
+    weights: Mapping[str, float] | None = weights_of(settings.weights, parts.normaliser.proxies)
     if weights is None:
-        weights = notes[TPE]["weights"]
-    return UnifiedProxy(autoencoder, network, torch.tensor([weights[name] for name in members]), cloud)
+        weights = parts.found
+    values = torch.tensor([weights[name] for name in parts.normaliser.proxies])
+    return UnifiedProxy(parts.autoencoder, parts.estimator, values, parts.cloud)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What a fit has for all weights."""
+
+    autoencoder: Autoencoder
+    estimator: Estimator
+    cloud: tuple[Tensor, Tensor]
+    normaliser: Normaliser
+    found: Mapping[str, float]
 
 
 @lru_cache(maxsize=4)
-def _parts(
-    folder: Path, space: Any, settings: UpNasSettings
-) -> tuple[Autoencoder, Estimator, tuple[Tensor, Tensor], dict[str, Any]]:
+def _parts(folder: Path, space: Any, settings: UpNasSettings) -> _Parts:
     autoencoder = train_autoencoder(space, settings.autoencoder(space.name), Finished(folder))
     notes = json.loads((folder / FILE).read_text(encoding="utf-8"))
     state = estimator.load(folder)
@@ -124,4 +133,10 @@ def _parts(
     network = Estimator(autoencoder.size, len(settings.names), settings.layers, settings.width)
     network.load_state_dict(state["network"])
     cloud = torch.load(folder / CLOUD, map_location="cpu", weights_only=True)
-    return autoencoder, network.eval().requires_grad_(False), (cloud["mean"], cloud["factor"]), notes
+    return _Parts(
+        autoencoder,
+        network.eval().requires_grad_(False),
+        (cloud["mean"], cloud["factor"]),
+        read_normaliser(settings.normaliser, notes["normaliser"]),
+        notes[TPE]["weights"] if settings.accuracies else {},
+    )
