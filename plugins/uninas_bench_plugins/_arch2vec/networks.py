@@ -61,9 +61,9 @@ def batch_of(graphs: Graphs, chosen: NDArray[np.int64] | slice) -> Batch:
 class GraphLayer(nn.Module):
     """relu(norm(mlp((1 + eps) h_v + sum of h_u over neighbours u)))."""
 
-    def __init__(self, features: int, width: int) -> None:
+    def __init__(self, features: int, width: int, eps: float) -> None:
         super().__init__()
-        self.eps = nn.Parameter(torch.zeros(()))
+        self.eps = nn.Parameter(torch.tensor(eps))
         self.mlp = nn.Sequential(
             _linear(features, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), _linear(width, width)
         )
@@ -83,7 +83,9 @@ class Encoder(nn.Module):
         self.kinds = len(encoding.names)
         self.places = encoding.nodes if encoding.positional else 0
         features = [self.kinds + self.places] + [settings.width] * (settings.hops - 1)
-        self.layers = nn.ModuleList(GraphLayer(before, after) for before, after in pairwise(features))
+        self.layers = nn.ModuleList(
+            GraphLayer(before, after, settings.eps) for before, after in pairwise(features)
+        )
         self.mean = _linear(settings.width, settings.latent)
         self.log_std = _linear(settings.width, settings.latent)
 

@@ -11,7 +11,7 @@ from uninas_bench import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderSettings:
-    """Those of the released arch2vec, but trained as its script means to, and for 16 epochs instead of 10.
+    """Those of the released arch2vec, but trained as its script means to.
 
     Attributes:
         architectures: that it is trained and tested on: drawn where the space has more; 0 takes all of up to
@@ -20,10 +20,13 @@ class AutoencoderSettings:
         nodes: of a graph at most, where graphs differ in size.
         epochs: over the training part.
         batch: graphs per step.
-        lr: of Adam.
+        lr: of Adam in the first epoch.
+        schedule: ``constant``, or ``linear``: from epoch to epoch lower, to 0 after the last.
         clip: norm that gradients are cut to.
         hops: of the encoder, which has one layer less.
         width: of its layers.
+        eps: where it begins; a layer takes a node's own features 1 + eps times and those of its neighbours
+            once. From 0, as released, it must first learn to tell them apart.
         latent: numbers for each node.
         dropout: of them in training.
         activation: of the operations: ``sigmoid`` with a binary cross-entropy for each column, as released;
@@ -39,12 +42,14 @@ class AutoencoderSettings:
     architectures: int = 0
     held_out: float = 0.1
     nodes: int = 96
-    epochs: int = 16
+    epochs: int = 10
     batch: int = 32
     lr: float = 1e-3
+    schedule: Literal["constant", "linear"] = "constant"
     clip: float = 5.0
     hops: int = 5
     width: int = 128
+    eps: float = 0.0
     latent: int = 16
     dropout: float = 0.3
     activation: Literal["sigmoid", "softmax"] = "sigmoid"
@@ -73,13 +78,25 @@ class AutoencoderSettings:
         return ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
 
 
-_CHAIN: Mapping[str, Any] = {"architectures": 10_000, "epochs": 8, "lr": 3e-3, "adjacency": "fixed"}
+_CHAIN: Mapping[str, Any] = {
+    "architectures": 10_000, "epochs": 8, "lr": 3e-3, "schedule": "linear", "eps": 1.5, "dropout": 0.1,
+    "activation": "softmax", "adjacency": "fixed", "kl": 5.0,
+}  # fmt: skip
 _SUITED: Mapping[str, Mapping[str, Any]] = {
+    "nasbench201": {"epochs": 14, "lr": 2e-3, "schedule": "linear"},
     "nats_size": _CHAIN,
     "hytra": _CHAIN,
     "mbconv": _CHAIN,
     # Among many operations the mean over columns says little of the one that is there.
-    "uninas": {"epochs": 15, "lr": 3e-3, "activation": "softmax", "adjacency": "triangle", "dropout": 0.0},
+    "uninas": {
+        "epochs": 12,
+        "lr": 3e-3,
+        "schedule": "linear",
+        "eps": 1.5,
+        "dropout": 0.0,
+        "activation": "softmax",
+        "adjacency": "triangle",
+    },
 }
 
 
@@ -87,7 +104,7 @@ def suited(space: str, **changes: Any) -> AutoencoderSettings:
     """What brings most of a space's architectures back within minutes, by the space's name.
 
     Args:
-        space: any; where nothing is known, the defaults, which are for ``nasbench201``.
+        space: any; the defaults where nothing is known.
         changes: of single settings.
 
     Raises:

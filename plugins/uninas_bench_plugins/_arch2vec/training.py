@@ -182,6 +182,8 @@ class _Run:
         draw = self.workplace.generator(f"noise/{epoch}")
         noisy = self.settings.mode == "train" or epoch == 0
         self.network.train(noisy)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.lr * self._share(epoch)
         total, steps = 0.0, math.ceil(len(order) / self.settings.batch)
         for step in range(steps):
             chosen = order[step * self.settings.batch : (step + 1) * self.settings.batch]
@@ -192,6 +194,10 @@ class _Run:
             self.optimizer.step()
             total += loss.item()
         return total / steps
+
+    def _share(self, epoch: int) -> float:
+        """Of the learning rate, in this epoch."""
+        return 1.0 if self.settings.schedule == "constant" else 1 - epoch / self.settings.epochs
 
     def _loss(self, batch: Batch, draw: torch.Generator | None) -> Tensor:
         mean, log_std = self.network.encoder(batch)

@@ -58,7 +58,7 @@ def encode(made, batch):
 def test_a_layer_is_a_graph_isomorphism_layer_written_out():
     _, graphs = cells(2)
     batch = double(batch_of(graphs, slice(None)))
-    layer = GraphLayer(5, 7).double().eval()
+    layer = GraphLayer(5, 7, 0.0).double().eval()
     with torch.no_grad():
         for number, value in enumerate(layer.parameters()):
             value.copy_(normal(*value.shape, seed=number))
@@ -146,6 +146,13 @@ def test_a_graph_is_encoded_the_same_in_any_company():
         assert alone.there.shape == (1, length)
         assert torch.allclose(encode(made, alone)[0], latents[number, :length])
         assert not latents[number, length:].any()
+
+
+def test_layers_begin_with_the_eps_that_is_asked_for():
+    encoding, _ = cells()
+    made = GraphAutoencoder(encoding, small(eps=1.5), torch.Generator())
+    assert [layer.eps.item() for layer in made.encoder.layers] == [1.5] * 4
+    assert all(layer.eps.requires_grad for layer in made.encoder.layers)
 
 
 def test_edges_are_products_of_latents():
