@@ -14,7 +14,10 @@ from uninas_bench.subject import NetworkSubject
 from uninas_bench.tasks import find_task
 from uninas_bench_plugins.vkdnw import Vkdnw
 
-PROXIES = ("params", "flops", "nwot", "zico", "az_nas", "jacov", "vkdnw", "vkdnw_single", "vkdnw_agg")
+PROXIES = (
+    "params", "flops", "nwot", "zico", "az_nas", "jacov", "epe_nas", "zen", "te_nas", "vkdnw", "vkdnw_single",
+    "vkdnw_agg",
+)  # fmt: skip
 NETWORKS = {
     "hytra": ("bossnet-t0", "vit-t/32"),
     "mbconv": ("11 0110 0111 1100 0110",),

@@ -13,6 +13,7 @@ from uninas_bench.architecture import Architecture
 from uninas_bench.spaces.uninas.space import Uninas
 
 TASK = "cifar10@32"
+PROXIES = ("params", "flops", "nwot", "jacov", "epe_nas", "zico", "zen", "te_nas", "az_nas", "vkdnw")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def walked(space: Uninas) -> list[Architecture]:
     return space.sample(12, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", ["params", "flops", "nwot", "jacov", "zico", "az_nas", "vkdnw"])
+@pytest.mark.parametrize("name", PROXIES)
 @pytest.mark.parametrize("scope", ["network", "blocks"])
 def test_scores_are_finite(name: str, scope: str, space: Uninas, walked: list[Architecture]) -> None:
     settings = {"batch": 8, "source": "gaussian"}
