@@ -60,7 +60,8 @@ class Zen(Proxy):
         from uninas_bench_plugins._networks import private_network
 
         images = subject.batch()[0]
-        return {self.name: self._score(private_network(subject), images, self._noise(subject, images))}
+        noise = self._noise(subject, images)
+        return {self.name: self._score(private_network(subject), images, noise, subject.seed)}
 
     def _noise(self, subject: Subject, images: Tensor) -> Tensor:
         import torch
@@ -69,7 +70,7 @@ class Zen(Proxy):
             return subject.batch(1)[0]
         return torch.randn(images.shape, generator=subject.generator("noise")).to(images)
 
-    def _score(self, network: nn.Module, images: Tensor, noise: Tensor) -> float:
+    def _score(self, network: nn.Module, images: Tensor, noise: Tensor, seed: int) -> float:
         import torch
 
         from uninas_bench_plugins._last_map import last_map
@@ -77,11 +78,14 @@ class Zen(Proxy):
 
         robust = self.settings.style == "robust"
         norms = fresh_norms(network, momentum=1.0 if self.settings.variances == "batch" else None)
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            # Both passes drop out the same, or the map would move by what they draw.
+            torch.manual_seed(seed)
             first, logits = last_map(network, images)
             if robust:
                 require_connected(logits)
             variances = tracked(norms)
+            torch.manual_seed(seed)
             second, _ = last_map(network, images + STEP * noise)
             if self.settings.variances == "running":
                 variances = tracked(norms)

@@ -150,6 +150,15 @@ def test_a_map_that_does_not_move_is_declined_in_the_robust_style_only():
     assert nets.value(network, ub.proxy("zen", style="reference"), nets.batches(2)) == -math.inf
 
 
+def test_what_random_layers_draw_does_not_move_the_map():
+    network = nets.seeded(lambda: nets.Stages(activation=lambda: nn.Sequential(nn.ReLU(), nn.Dropout(0.5))))
+    (x, y), (e, _) = nets.batches(2)
+    with pytest.raises(NotApplicable, match="does not depend"):
+        nets.value(network, ub.proxy("zen"), [(x, y), (0 * e, y)])
+    one, tenth = (nets.value(network, ub.proxy("zen"), [(x, y), (step * e, y)]) for step in (1, 0.1))
+    assert one - tenth == pytest.approx(math.log(10), rel=0.1)
+
+
 def gated(net, x):
     """Squeeze and excitation behind the map: its gates are of one place."""
     x = net.conv(x)
