@@ -44,9 +44,12 @@ def _statistics(subject: Subject, members: frozenset[str]) -> dict[str, float | 
     weights = weights_of(layers)
     images, labels = subject.batch()
     saliency, twice = ChannelSaliency(len(images)), "grasp" in members
-    with _operations(subject) as operations:
+    with _operations() as operations:
         with saliency.watching(layers if "fisher" in members else ()):
-            logits = logits_of(network(images))
+            logits = _forward(network, images, subject)
+            if saliency.overwritten():
+                saliency.copies = True
+                logits = _forward(network, images, subject)
             require_connected(logits)
             loss = functional.cross_entropy(logits, labels)
             if not loss.requires_grad:
@@ -71,14 +74,19 @@ def _statistics(subject: Subject, members: frozenset[str]) -> dict[str, float | 
 
 
 @contextmanager
-def _operations(subject: Subject) -> Iterator[TwiceDifferentiable]:
-    """Operations that can be differentiated twice, whoever asks, and dropout that follows from the subject.
+def _operations() -> Iterator[TwiceDifferentiable]:
+    """Operations that can be differentiated twice, whoever asks; fused attention cannot.
 
-    Fused attention has no second derivative, hence the plain products.
+    The global generator is as before afterwards.
     """
     with torch.random.fork_rng(devices=[]), sdpa_kernel(SDPBackend.MATH), TwiceDifferentiable() as operations:
-        torch.manual_seed(subject.generator("loss-gradients").initial_seed())
         yield operations
+
+
+def _forward(network: nn.Module, images: Tensor, subject: Subject) -> Tensor:
+    """The logits; dropout follows from the subject, not from what ran before."""
+    torch.manual_seed(subject.generator("loss-gradients").initial_seed())
+    return logits_of(network(images))
 
 
 @torch.no_grad()
@@ -129,32 +137,45 @@ class ChannelSaliency:
     Attributes:
         totals: ``fisher.channels``, over all channels of all outputs; ``fisher.weights``, where each
             channel counts once for every weight that it is made with.
+        copies: whether the network is handed copies of the outputs, which it may write into.
     """
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
         self.totals = dict.fromkeys(FISHER, 0.0)
+        self.copies = False
+        self._taps: list[tuple[Any, Tensor, int]] = []
 
     @contextmanager
     def watching(self, layers: Iterable[nn.Module]) -> Iterator[None]:
-        """Inside: one forward pass of these layers, and the backward pass that is to be added up."""
-        taps: list[Any] = []
-        hooks = [layer.register_forward_hook(functools.partial(self._tap, taps)) for layer in layers]
+        """Inside: a forward pass of these layers, and the backward pass that is to be added up."""
         try:
-            with hooked(hooks):
+            with hooked([layer.register_forward_hook(self._tap) for layer in layers]):
                 yield
         finally:
-            for tap in taps:
-                tap.remove()
+            self._release()
 
-    def _tap(self, taps: list[Any], layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    def overwritten(self) -> bool:
+        """Whether the network wrote into an output: then all are forgotten, and ``copies`` are needed."""
+        written = any(output._version != version for _, output, version in self._taps)
+        if written:
+            self._release()
+        return written
+
+    def _release(self) -> None:
+        for handle, *_ in self._taps:
+            handle.remove()
+        self._taps.clear()
+
+    def _tap(self, layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         # A table of positions, say, is not computed from the batch.
-        if not output.requires_grad or len(output) % self.batch:
-            return output
-        # What follows may write into the output, so it is handed a copy.
-        add = functools.partial(self._add, layer, output.detach())
-        taps.append(output.register_hook(add))  # type: ignore[no-untyped-call]
-        return output.clone()
+        if output.requires_grad and len(output) % self.batch == 0:
+            value = output.detach()
+            handle = output.register_hook(functools.partial(self._add, layer, value))  # type: ignore[no-untyped-call]
+            self._taps.append((handle, value, value._version))
+            if self.copies:
+                return output.clone()
+        return output
 
     @torch.no_grad()
     def _add(self, layer: nn.Module, output: Tensor, gradient: Tensor) -> None:
