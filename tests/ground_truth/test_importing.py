@@ -36,6 +36,11 @@ def test_csv(csv: Path, data_folder: Path) -> None:
     assert source_of(table.info.source) == (csv.resolve(), hashlib.sha256(csv.read_bytes()).hexdigest())
 
 
+def test_a_task_at_another_resolution_gives_a_name_as_well(csv: Path, data_folder: Path) -> None:
+    import_file(csv, space=NasBench201(), task="digits@16")
+    assert find_ground_truth("nasbench201-digits-16").info.task == "digits@16"
+
+
 def test_what_a_plain_table_does_not_say_must_be_given(csv: Path) -> None:
     with pytest.raises(UserError, match="--space is missing"):
         import_file(csv, task="cifar10")

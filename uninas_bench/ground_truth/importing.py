@@ -185,7 +185,7 @@ def _foreign_table(
         lacking = "--space" if space is None else "--task"
         raise UserError(f"{path}: {lacking} is missing: a table of architectures does not say what it is of")
     info = GroundTruthInfo(
-        name=name or f"{space.name}-{task}",
+        name=name or f"{space.name}-{task.replace('@', '-')}",
         space=space.name,
         scale=str(space.scale),
         task=find_task(task).name,
