@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam
+
+from uninas_bench import UserError
+from uninas_bench_plugins._arch2vec.graphs import INPUT, OUTPUT, Rule
 
 if TYPE_CHECKING:
     from uninas_bench import Architecture
@@ -87,7 +92,10 @@ class _Reader:
 
     def __init__(self, model: UnifiedProxy, settings: UpNasSettings) -> None:
         self._autoencoder = model.autoencoder
-        self._rule = settings.rule
+        self._rule: Rule = "operations" if settings.rule == "choices" else settings.rule
+        self._framed = settings.rule == "choices"
+        if self._framed and model.autoencoder.encoding.edges is None:
+            raise UserError("rule=choices: graphs of this space do not all end at the same node")
         self._known: dict[bytes, Architecture | None] = {}
 
     def read(self, points: Tensor, skipped: Sequence[bool]) -> list[Architecture | None]:
@@ -97,12 +105,18 @@ class _Reader:
             if skip:
                 found.append(None)
                 continue
-            key = graphs.operations.tobytes()
+            operations = self._with_ends(graphs.operations) if self._framed else graphs.operations
+            key = operations.tobytes()
             if self._rule == "strict":
                 key += graphs.adjacency.tobytes()
             if key not in self._known:
-                self._known[key] = self._autoencoder.encoding.decode(
-                    graphs.operations, graphs.adjacency, self._rule
-                )
+                self._known[key] = self._autoencoder.encoding.decode(operations, graphs.adjacency, self._rule)
             found.append(self._known[key])
         return found
+
+    def _with_ends(self, operations: NDArray[np.int64]) -> NDArray[np.int64]:
+        """With the input and the output that every architecture has at these places."""
+        names = self._autoencoder.encoding.names
+        filled = operations.copy()
+        filled[:, 0], filled[:, -1] = names.index(INPUT), names.index(OUTPUT)
+        return filled

@@ -53,7 +53,9 @@ class UpNasSettings(Settings):
         lr: of Adam in it.
         autoencoder_epochs: of the autoencoder; 0: what suits the space.
         autoencoder_architectures: that it learns from; 0: what suits the space.
-        rule: when a point on the way up is valid: ``operations``, ``strict`` or ``arch2vec``.
+        rule: when a point on the way up is valid: ``operations``, ``strict`` or ``arch2vec``, as the
+            autoencoder has them; ``choices``: as ``operations``, but without a look at input and output, which
+            are the same everywhere in a space whose graphs share their edges.
         rate: of Adam on the way up.
         steps: on the way up at most.
         distance: from the middle of the training architectures at most, as Mahalanobis measures it; 0: any.
@@ -77,7 +79,7 @@ class UpNasSettings(Settings):
     lr: float = 1e-3
     autoencoder_epochs: int = 0
     autoencoder_architectures: int = 0
-    rule: Literal["operations", "strict", "arch2vec"] = "operations"
+    rule: Literal["operations", "choices", "strict", "arch2vec"] = "operations"
     rate: float = 1e-3
     steps: int = 3000
     distance: float = 0.0

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import uninas_bench as ub
 from tests.engine.toy import Toy
 from tests.plugins.up_nas.toy import Words
-from uninas_bench import Architecture
+from uninas_bench import Architecture, UserError
+from uninas_bench_plugins._arch2vec.encodings import known_encoding
+from uninas_bench_plugins._arch2vec.graphs import Graphs
 from uninas_bench_plugins._up_nas.ascent import climb
 from uninas_bench_plugins._up_nas.model import UnifiedProxy, cloud_of
 from uninas_bench_plugins._up_nas.settings import UpNasSettings
 
 WORTH = torch.tensor([[3.0, 1, 2, -1, 0, 4, 2, 5, 1], [0, 0, 1, 1, 0, 0, 0, 0, 0]]).T
 EVERY = list(Toy().enumerate())
+CELL = ub.space("nasbench201").parse("6111")
 
 
 class Linear(nn.Module):
@@ -87,6 +92,39 @@ def test_the_rule_decides_what_is_valid() -> None:
     assert strict[0].invalid
     assert strict[0].steps < loose[0].steps
     assert loose[0].path[: len(strict[0].path)] == strict[0].path
+
+
+class Frameless:
+    """Decodes every latent to a cell whose input was lost."""
+
+    def __init__(self, encoding: Any) -> None:
+        self.encoding = encoding
+
+    def encode(self, architectures: Any) -> Tensor:
+        return torch.zeros(len(architectures), 4)
+
+    def graphs(self, latents: Tensor) -> Iterator[Graphs]:
+        for _ in latents:
+            graphs = self.encoding.encode(CELL)
+            graphs.operations[0, 0] = 3
+            yield graphs
+
+
+class Constant(nn.Module):
+    def forward(self, latents: Tensor) -> Tensor:
+        return latents.sum(1, keepdim=True)
+
+
+def test_what_is_the_same_everywhere_need_not_be_decoded() -> None:
+    lost: Any = Frameless(known_encoding(ub.space("nasbench201"), (), 0))
+    one = UnifiedProxy(lost, Constant(), torch.ones(1), cloud_of(torch.randn(9, 4)))  # type: ignore[arg-type]
+    (strict,) = climb(one, [CELL], settings(rule="operations", steps=3))
+    (loose,) = climb(one, [CELL], settings(rule="choices", steps=3))
+    assert (strict.steps, strict.invalid) == (1, True)
+    assert (loose.steps, loose.invalid, loose.last) == (3, False, CELL)
+    lost.encoding = known_encoding(ub.space("uninas"), ("input", "sum", "output"), 3)
+    with pytest.raises(UserError, match="rule=choices: graphs of this space do not all end at the same node"):
+        climb(one, [CELL], settings(rule="choices", steps=3))
 
 
 def test_the_way_ends_at_a_distance() -> None:
