@@ -54,7 +54,7 @@ class UpNasSettings(Settings):
         autoencoder_epochs: of the autoencoder; 0: what suits the space.
         autoencoder_architectures: that it learns from; 0: what suits the space.
         rule: when a point on the way up is valid: ``operations``, ``strict`` or ``arch2vec``, as the
-            autoencoder has them; ``choices``: as ``operations``, but without a look at input and output, which
+            autoencoder has them; ``choices``: as ``operations``, without a look at input and output, which
             are the same everywhere in a space whose graphs share their edges.
         rate: of Adam on the way up.
         steps: on the way up at most.
