@@ -124,12 +124,13 @@ class Evaluator:
             status, message, components = attempt(proxy, subject)
             seconds = time.perf_counter() - start
         memory = peak.bytes
-        if sharing is not None and given:
-            # What others computed for it belongs to its cost: that is what it takes alone.
-            seconds += sharing.seconds
-            memory = max((m for m in (memory, sharing.peak_memory) if m is not None), default=None)
-        elif sharing is not None and sharing.ready:
-            sharing.peak_memory = memory
+        if sharing is not None and sharing.ready:
+            # What others computed for it belongs to its cost, and what it computed for others does not.
+            seconds = sharing.seconds_alone(proxy.name, seconds, given=given)
+            if given:
+                memory = max((m for m in (memory, sharing.peak_memory) if m is not None), default=None)
+            else:
+                sharing.peak_memory = memory
         passes = None
         if subject.built or given:
             batch = proxy.settings.batch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ class Sharing:
 
     Attributes:
         members: the names of the proxies that may ask for it.
-        seconds: that the result took; whoever is given it later would have taken them as well.
+        seconds: that the result took.
+        apart: of these, the seconds that were spent for one member alone.
         peak_memory: bytes at which the member stood that computed it; None where it is unknown.
     """
 
     def __init__(self, members: Iterable[str]) -> None:
         self.members = frozenset(members)
         self.seconds = 0.0
+        self.apart: dict[str, float] = {}
         self.peak_memory: int | None = None
         self._result: Any = None
         self._state = "none"
@@ -52,11 +55,32 @@ class Sharing:
             except Exception:
                 _log.debug("%s together failed", ", ".join(sorted(self.members)), exc_info=True)
                 self._state = "failed"
+                self.apart.clear()
             else:
                 self._state = "ready"
                 self.seconds = time.perf_counter() - start
                 return self._result
         return compute(frozenset({name}))
+
+    @contextmanager
+    def spending_for(self, name: str) -> Iterator[None]:
+        """What is computed inside is of no use to the other members."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.apart[name] = self.apart.get(name, 0.0) + time.perf_counter() - start
+
+    def seconds_alone(self, name: str, seconds: float, *, given: bool) -> float:
+        """What a member would have taken alone, as far as that can be told.
+
+        Args:
+            name: the member's.
+            seconds: that it took here.
+            given: whether it was given what another had computed.
+        """
+        for_others = sum(spent for member, spent in self.apart.items() if member != name)
+        return seconds - for_others + (self.seconds if given else 0.0)
 
 
 def group_key(proxy: Proxy) -> str:

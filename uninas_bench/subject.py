@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -102,6 +103,10 @@ class Subject(ABC):
             return compute(frozenset({name}))
         result: T = self._sharing.get(name, compute)
         return result
+
+    def spending_for(self, name: str) -> AbstractContextManager[None]:
+        """Inside what `shared` calls: a part that only this proxy of the group asked for is timed as its own."""
+        return nullcontext() if self._sharing is None else self._sharing.spending_for(name)
 
     def generator(self, stream: str = "") -> torch.Generator:
         """A CPU generator of this evaluation's own; each ``stream`` is independent of the others."""

@@ -67,9 +67,12 @@ def _statistics(subject: Subject, members: frozenset[str]) -> dict[str, float | 
         if "fisher" in members:
             statistics |= saliency.totals
         if twice:
-            if not at_once:
-                of_weights = list(torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True))
-            statistics["grasp"] = grasp(weights, of_weights)
+            with subject.spending_for("grasp"):
+                if not at_once:
+                    of_weights = list(
+                        torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True)
+                    )
+                statistics["grasp"] = grasp(weights, of_weights)
     return statistics
 
 

@@ -96,6 +96,28 @@ def test_the_cost_of_a_member_is_what_it_takes_alone():
     assert (frame["passes"] > 0).all()
 
 
+def test_what_one_member_asks_for_is_not_the_others_cost():
+    class Dear(Member):
+        def evaluate(self, subject):
+            def compute(members):
+                time.sleep(0.02)
+                if "dear" in members:
+                    with subject.spending_for("dear"):
+                        time.sleep(0.2)
+                return 1.0
+
+            return {self.name: subject.shared(self.name, compute)}
+
+    def seconds(*names):
+        proxies = [Dear(Settings(batch=2), name) for name in names]
+        return scored(proxies).groupby("proxy")["seconds"].min()
+
+    for order in (("dear", "cheap"), ("cheap", "dear")):
+        found = seconds(*order)
+        assert 0.02 <= found["cheap"] < 0.2
+        assert found["dear"] >= 0.22
+
+
 def test_a_member_computed_later_sees_the_same_network(tmp_path):
     store = tmp_path / "store.sqlite"
     scored(members("first"), store=store)
