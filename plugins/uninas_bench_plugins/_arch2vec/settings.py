@@ -101,7 +101,7 @@ _SUITED: Mapping[str, Mapping[str, Any]] = {
 
 
 def suited(space: str, **changes: Any) -> AutoencoderSettings:
-    """What brings most of a space's architectures back within minutes, by the space's name.
+    """What brings nearly all of a space's architectures back within minutes, by the space's name.
 
     Args:
         space: any; the defaults where nothing is known.
