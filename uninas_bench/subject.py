@@ -105,7 +105,7 @@ class Subject(ABC):
         return result
 
     def spending_for(self, name: str) -> AbstractContextManager[None]:
-        """Inside what `shared` calls: a part that only this proxy of the group asked for is timed as its own."""
+        """Inside what `shared` calls: a part that only this proxy asked for, timed as its own."""
         return nullcontext() if self._sharing is None else self._sharing.spending_for(name)
 
     def generator(self, stream: str = "") -> torch.Generator:

@@ -1,4 +1,4 @@
-"""The proxies of gradients and flows on every space: convolutions, attentions, excitation, any UniNAS block."""
+"""The proxies of gradients and flows on every space: convolutions, attentions, excitation, any block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ SPACES = {
         {"widths": "16:32:64:64", "stem": 8, "head": 16, "definition": "A"}, ("bossnet-t0", "vit-t/32"),
     ),
     "hytra, excited": (
-        {"widths": "16:32:64:64", "stem": 8, "head": 16, "style": "se", "strides": "1:2:2:1"}, ("bossnet-t0",),
+        {"widths": "16:32:64:64", "stem": 8, "head": 16, "style": "se", "strides": "1:2:2:1"},
+        ("bossnet-t0",),
     ),
     "mbconv": (
         {"widths": "8:8:16:16:24", "stem": "8:8", "final": 32, "head": 64}, ("11 0110 0111 1100 0110",),
