@@ -124,6 +124,15 @@ def test_the_foot_says_what_the_numbers_rest_on():
         assert part in text
 
 
+def test_proxies_that_failed_for_the_same_reasons_share_a_line():
+    failures = {"nwot": {"no path": 2}, "zico": {"odd": 1}, "zen": {"no path": 2}}
+    lines = sentences.foot_lines(frame(failures=failures))
+    assert [line for line in lines if "failed: " in line] == [
+        "nwot, zen failed: each 2 no path",
+        "zico failed: 1 odd",
+    ]
+
+
 def test_the_head_names_table_and_ceiling():
     line = sentences.subject_line(frame().attrs)
     for part in ("nasbench201 [channels=8, cells=1] on mnist-hard", "x 8 seeds", ".812 [.790, .830]"):

@@ -102,9 +102,13 @@ def _policy(frame: pd.DataFrame) -> str:
 
 
 def _failures(attrs: Mapping[Any, Any]) -> list[str]:
-    lines = []
+    """A line for every set of reasons, with the proxies that failed for them."""
+    proxies: dict[str, list[str]] = {}
     for proxy, reasons in attrs["failures"].items():
         shown = ", ".join(f"{count} {reason}" for reason, count in list(reasons.items())[:_SHOWN])
         more = f", {len(reasons) - _SHOWN} more reasons" if len(reasons) > _SHOWN else ""
-        lines.append(f"{proxy} failed: {shown}{more}")
-    return lines
+        proxies.setdefault(shown + more, []).append(proxy)
+    return [
+        f"{', '.join(names)} failed: {'each ' if len(names) > 1 else ''}{reasons}"
+        for reasons, names in proxies.items()
+    ]
