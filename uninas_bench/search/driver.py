@@ -27,7 +27,7 @@ from uninas_bench.search.history import history_frame, write_history
 from uninas_bench.search.proposals import Ground
 from uninas_bench.search.selection import Record, Scorer, Selection, Survival
 from uninas_bench.search.settings import SearchSettings
-from uninas_bench.search.strategies import STRATEGIES, check_start
+from uninas_bench.search.strategies import STRATEGIES, Outset, check_start
 from uninas_bench.session import Session, open_session
 from uninas_bench.tasks import find_task
 
@@ -153,9 +153,9 @@ def search(
         run.claim_output()
         strategy = STRATEGIES[settings.strategy]
         better = partial(session.better, proxies[0])
-        rounds = strategy(ground, first, seed, run.selection.population, better, _BATCH * workers)
+        outset = Outset(ground, first, seed, run.selection.population, better, _BATCH * workers)
         try:
-            for proposals in rounds:
+            for proposals in strategy(outset):
                 run.score(proposals)
         except KeyboardInterrupt:
             run.save()

@@ -9,8 +9,9 @@ the same proposals as long as it meets the same scores: resuming is running it a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,30 +34,31 @@ Better = Callable[[Sequence["Architecture"], int], Sequence["Architecture"]]
 """What the proxy itself proposes, given starts and a seed: for each one that it believes better."""
 
 
-class Rounds(Protocol):
-    """A strategy: from the ground, the start, the seed, and views of population and proxy to rounds."""
+@dataclass(frozen=True)
+class Outset:
+    """What a search sets out from, and what of it a strategy may look at.
 
-    def __call__(
-        self,
-        ground: Ground,
-        start: Sequence[Architecture],
-        seed: int,
-        population: Population,
-        better: Better,
-        batch: int,
-    ) -> Iterator[list[Proposal]]:
-        """Rounds; those that need no scores have ``batch`` proposals."""
-        ...
+    Attributes:
+        ground: space, task and settings, and what was proposed already.
+        start: the architectures that the user gave.
+        seed: of the search.
+        population: the best so far.
+        better: what the proxy itself proposes.
+        batch: proposals in a round that needs no scores.
+    """
+
+    ground: Ground
+    start: Sequence[Architecture]
+    seed: int
+    population: Population
+    better: Better
+    batch: int
 
 
-def evolution(
-    ground: Ground,
-    start: Sequence[Architecture],
-    seed: int,
-    population: Population,
-    better: Better,
-    batch: int,
-) -> Iterator[list[Proposal]]:
+Rounds = Callable[[Outset], Iterator[list[Proposal]]]
+
+
+def evolution(outset: Outset) -> Iterator[list[Proposal]]:
     """The search of the UniNAS paper (section IV.b and footnote 3): mutate, score, keep the best.
 
     What the paper leaves open is chosen so. Parents are drawn uniformly from the population. "1024 steps of
@@ -64,10 +66,10 @@ def evolution(
     steps. A child that was seen already, or for which no move was found, is drawn anew, its parent included.
     Without a start, one architecture within the bounds is drawn.
     """
-    settings = ground.settings
-    yield _first(ground, start, seed)
+    ground, seed, settings = outset.ground, outset.seed, outset.ground.settings
+    yield _first(ground, outset.start, seed)
     for iteration in range(1, (settings.iterations or 0) + 1):
-        parents = list(population())
+        parents = list(outset.population())
         children = [_child(ground, parents, seed, iteration, child) for child in range(settings.children)]
         found = [child for child in children if child is not None]
         if not found:
@@ -88,22 +90,17 @@ def _child(
     return None
 
 
-def random(
-    ground: Ground,
-    start: Sequence[Architecture],
-    seed: int,
-    population: Population,
-    better: Better,
-    batch: int,
-) -> Iterator[list[Proposal]]:
+def random(outset: Outset) -> Iterator[list[Proposal]]:
     """Random search: ``children`` architectures per iteration, whatever the scores.
 
     A finite space is drawn from uniformly and without repetition; as of equal networks one encoding is
     scored, a class of many encodings comes early more often. In an infinite space each architecture is made
     by ``steps`` moves from the one before it: the random walk of the paper, without selection.
     """
-    proposals = _drawn(ground, seed) if ground.space.size is not None else _walked(ground, start, seed)
-    yield from _rounds(proposals, batch)
+    ground, seed = outset.ground, outset.seed
+    finite = ground.space.size is not None
+    proposals = _drawn(ground, seed) if finite else _walked(ground, outset.start, seed)
+    yield from _rounds(proposals, outset.batch)
 
 
 def _drawn(ground: Ground, seed: int) -> Iterator[Proposal]:
@@ -139,39 +136,26 @@ def _walked(ground: Ground, start: Sequence[Architecture], seed: int) -> Iterato
             yield here
 
 
-def exhaustive(
-    ground: Ground,
-    start: Sequence[Architecture],
-    seed: int,
-    population: Population,
-    better: Better,
-    batch: int,
-) -> Iterator[list[Proposal]]:
+def exhaustive(outset: Outset) -> Iterator[list[Proposal]]:
     """Every architecture of a finite space, in its order; of equal networks the first."""
+    ground = outset.ground
     every = (ground.propose(entry, index) for index, entry in enumerate(ground.space.enumerate()))
-    yield from _rounds((proposal for proposal in every if proposal is not None), batch)
+    yield from _rounds((proposal for proposal in every if proposal is not None), outset.batch)
 
 
-def ascent(
-    ground: Ground,
-    start: Sequence[Architecture],
-    seed: int,
-    population: Population,
-    better: Better,
-    batch: int,
-) -> Iterator[list[Proposal]]:
+def ascent(outset: Outset) -> Iterator[list[Proposal]]:
     """What the proxy proposes from ``children`` starts per iteration: those that were given, then draws.
 
     A start that leads nowhere new, or out of the bounds, is spent; what it leads to is scored as any other.
     """
-    settings = ground.settings
-    starts = chain(start, draws(ground.space, _generator(seed, "ascent")))
+    ground, seed, settings = outset.ground, outset.seed, outset.ground.settings
+    starts = chain(outset.start, draws(ground.space, _generator(seed, "ascent")))
     total = (settings.iterations or 0) * settings.children
     for first in range(0, total, AT_ONCE):
         origins = list(islice(starts, AT_ONCE))
         if not origins:
             return
-        found = better(origins, derive_seed(seed, "search", "ascent", first))
+        found = outset.better(origins, derive_seed(seed, "search", "ascent", first))
         numbered = zip(range(first, total), origins, found, strict=False)
         proposals = (
             ground.propose(architecture, 1 + number // settings.children, origin.encoding)
