@@ -47,14 +47,6 @@ class MbconvSupernet(Supernet):
         self.necks = nn.ModuleList(nn.Identity() for _ in scale.depths)
         draw_fan_out(self)
 
-    def layer(self, block: int, position: int, choice: int, x: Tensor, previous: int | None) -> Tensor:
-        """One operation, and the layer's shortcut."""
-        del previous
-        layers = self.bodies[block]
-        assert isinstance(layers, nn.ModuleList)
-        out: Tensor = layers[position](x, choice)
-        return out
-
     def neck(self, block: int, choice: int, x: Tensor) -> Tensor:
         """(B, channels of the block)."""
         del choice

@@ -131,14 +131,6 @@ class SizeSupernet(Supernet):
         self.necks = nn.ModuleList(_Neck(widths, features) for _ in plan.spans)
         draw_fan_out(self)
 
-    def layer(self, block: int, position: int, choice: int, x: Tensor, previous: int | None) -> Tensor:
-        """A stage or a reduction with ``choice`` output channels; the input says its own width."""
-        del previous
-        layers = self.bodies[block]
-        assert isinstance(layers, nn.ModuleList)
-        out: Tensor = layers[position](x, choice)
-        return out
-
     def neck(self, block: int, choice: int, x: Tensor) -> Tensor:
         """(B, features) by the neck of the last layer's width."""
         out: Tensor = self.necks[block](x, choice)

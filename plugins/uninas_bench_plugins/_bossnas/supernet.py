@@ -27,9 +27,8 @@ class Supernet(nn.Module, ABC):
     bodies: nn.ModuleList
     necks: nn.ModuleList
 
-    @abstractmethod
     def layer(self, block: int, position: int, choice: int, x: Tensor, previous: int | None) -> Tensor:
-        """Layer ``position`` of a block by ``choice``.
+        """Layer ``position`` of a block by ``choice``; by default its input tells it all else.
 
         Args:
             block: from 0.
@@ -38,6 +37,11 @@ class Supernet(nn.Module, ABC):
             x: the output of the layer before, in whatever block; images at the very first.
             previous: the choice of that layer; None at the very first.
         """
+        del previous
+        layers = self.bodies[block]
+        assert isinstance(layers, nn.ModuleList)
+        out: Tensor = layers[position](x, choice)
+        return out
 
     @abstractmethod
     def neck(self, block: int, choice: int, x: Tensor) -> Tensor:
