@@ -83,7 +83,7 @@ _CHAIN: Mapping[str, Any] = {
     "activation": "softmax", "adjacency": "fixed", "kl": 5.0,
 }  # fmt: skip
 _SUITED: Mapping[str, Mapping[str, Any]] = {
-    "nasbench201": {"epochs": 14, "lr": 2e-3, "schedule": "linear"},
+    "nasbench201": {"epochs": 24, "lr": 2e-3, "schedule": "linear"},
     "nats_size": _CHAIN,
     "hytra": _CHAIN,
     "mbconv": _CHAIN,

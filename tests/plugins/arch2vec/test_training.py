@@ -126,13 +126,13 @@ def test_the_rate_falls_to_nothing_after_the_last_epoch(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_nasbench201_comes_back_and_its_prior_is_valid(tmp_path):
-    """The prior depends on the seed: of three, 93% to 98% of its samples were strictly valid."""
+    """The prior depends on the seed: of four, 96% to 99% of its samples were strictly valid."""
     space = ub.space("nasbench201")
     train_autoencoder(space, suited("nasbench201"), ToyWorkplace(tmp_path))
     figures = read_figures(tmp_path)
     assert figures.reconstruction >= 0.99
     assert figures.validity["operations"] >= 0.9
-    assert figures.validity["strict"] >= 0.88
+    assert figures.validity["strict"] >= 0.93
     assert figures.uniqueness["strict"] >= 0.6
 
 
