@@ -58,9 +58,9 @@ class Bossnas(Proxy):
         from uninas_bench_plugins._bossnas.training import fit
 
         reading_of(space.name, self.settings)
-        fit(lambda: supernet_of(space, self.settings), context, self.settings, self._teacher(context))
+        fit(lambda: supernet_of(space, self.settings), context, self.settings, self._teacher())
 
-    def _teacher(self, context: FitContext) -> nn.Module | None:
+    def _teacher(self) -> nn.Module | None:
         if self.settings.training != "distillation":
             return None
         from uninas_bench_plugins._bossnas.teachers import fingerprint, timm_teacher
@@ -70,7 +70,7 @@ class Bossnas(Proxy):
             teacher = timm_teacher(name)
         elif fingerprint(teacher) != name:
             raise UserError(f"teacher={name}: the module at hand is {fingerprint(teacher)}")
-        return teacher.to(context.device)
+        return teacher
 
     def evaluate(self, subject: Subject) -> Mapping[str, float]:
         """The rating of an architecture; no network is run.

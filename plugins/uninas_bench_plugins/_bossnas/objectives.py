@@ -137,8 +137,9 @@ class Distillation(_Supervised):
     by the teacher.
     """
 
-    def __init__(self, teacher: Teacher, blocks: int) -> None:
-        self.teacher = FrozenTeacher(teacher) if isinstance(teacher, nn.Module) else teacher
+    def __init__(self, teacher: Teacher, blocks: int, device: torch.device | None = None) -> None:
+        # The copy goes to the device; the user's own module stays where it is.
+        self.teacher = FrozenTeacher(teacher).to(device) if isinstance(teacher, nn.Module) else teacher
         self.blocks = blocks
 
     def head_target(self, block: int, images: Tensor, labels: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class _Fit:
         if self.settings.training == "distillation":
             if teacher is None:
                 raise UserError("training=distillation needs a teacher")
-            return Distillation(teacher, self.plan.blocks)
+            return Distillation(teacher, self.plan.blocks, self.context.device)
         return Bootstrapping(self.settings.training == "ensemble")
 
     def _head_sizes(self) -> Sequence[int]:

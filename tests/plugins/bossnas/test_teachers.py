@@ -107,6 +107,13 @@ def test_a_teacher_in_training_mode_learns_nothing():
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
 
 
+def test_the_copy_moves_and_the_users_module_stays():
+    teacher = nn.Conv2d(3, 5, 3)
+    maps = Distillation(teacher, 2, torch.device("meta")).teacher(images(8).to("meta"))
+    assert maps.device.type == "meta"
+    assert teacher.weight.device.type == "cpu"
+
+
 def test_tokens_are_no_map():
     with pytest.raises(UserError, match=r"teacher: 6 images gave \(6, 49, 8\); expected maps \(B, C, H, W\)"):
         Distillation(lambda x: [x.new_zeros(len(x), 49, 8)], 2).head_target(0, images(8), LABELS)
