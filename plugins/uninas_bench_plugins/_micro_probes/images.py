@@ -40,9 +40,7 @@ class ImagePool:
             UserError: other shapes or values.
         """
         if pixels.ndim != 4 or pixels.shape[1] != 3 or len(pixels) < 2:
-            raise UserError(
-                f"{name}: pixels of shape {pixels.shape}, expected (M, 3, H, W) with M at least 2"
-            )
+            raise UserError(f"{name}: pixels of shape {pixels.shape}, expected (M, 3, H, W) with M > 1")
         if labels is not None and labels.shape != pixels.shape[:1]:
             raise UserError(f"{name}: labels of shape {labels.shape}, expected ({len(pixels)},)")
         if pixels.dtype != np.uint8:
