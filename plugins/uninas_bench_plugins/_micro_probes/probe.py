@@ -37,8 +37,8 @@ class HeadPlan:
 
     Attributes:
         kind: ``vector``: (N, outputs), where position does not matter; ``spatial``: (N, outputs), where it
-            does; ``slots``: (N, outputs, grid, grid), slot i at row i // grid and column i % grid; ``pixels``:
-            (N, outputs, s, s), normalised as inputs are.
+            does; ``slots``: (N, outputs, grid, grid), slot i at row i // grid and column i % grid;
+            ``pixels``: (N, outputs, s, s), normalised as inputs are.
         outputs: numbers per image, per slot or per pixel.
         grid: slots per side.
     """
@@ -122,8 +122,8 @@ class Probe(ABC):
     def examples(self, count: int, split: Split, source: Source) -> Examples:
         """The first ``count`` examples of a split.
 
-        Example i depends on the source, the probe, the split and i alone: fewer examples are a prefix of more,
-        every network sees the same, and no network's score depends on another's.
+        Example i depends on the source, the probe, the split and i alone: fewer examples are a prefix of
+        more, and every network sees the same.
 
         Raises:
             UserError: the source's side or images do not suit the probe.
