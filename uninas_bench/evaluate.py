@@ -42,9 +42,9 @@ class _Watched(CellSubject):
 
     built = False
 
-    def network(self) -> nn.Module:
+    def network(self, resolution: int | None = None) -> nn.Module:
         self.built = True
-        return super().network()
+        return super().network(resolution)
 
 
 class Evaluator:

@@ -96,7 +96,7 @@ def plan_of(
             classes=task.classes,
             proxy=proxy.name,
             proxy_version=proxy.version,
-            settings=str(proxy.settings),
+            settings=str(proxy.cell_settings()),
             images=fingerprint if sees_images(proxy) else "",
             seed=seed,
         )

@@ -111,6 +111,13 @@ class Proxy:
         """The settings as far as `fit` depends on them: proxies with equal ones share one. Default: all."""
         return self.settings
 
+    def cell_settings(self) -> AnySettings:
+        """The settings as far as `evaluate` depends on them, which is what cells are kept by. Default: all.
+
+        What `aggregate` alone looks at is set to its default here: changing it then computes nothing again.
+        """
+        return self.settings
+
     def evaluate(self, subject: Subject) -> Mapping[str, float]:
         """Components of one architecture, deterministic given the subject's seed.
 

@@ -11,6 +11,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,6 +45,9 @@ class Subject(ABC):
         settings: the proxy's; they are the defaults of `network` and `batch`.
         device: where networks and batches live.
         seed: fixes everything random in this evaluation.
+        run_seed: the same for all architectures of a run; what a proxy draws for itself and shows to all of
+            them comes from it. That of a bare network is its ``seed``.
+        images: the task's training images, for a proxy that sees them; else None.
     """
 
     space: SearchSpace | None
@@ -52,6 +56,8 @@ class Subject(ABC):
     settings: Settings
     device: torch.device
     seed: int
+    run_seed: int
+    images: ImageSet | None = None
     _fitted: Path | None = None
     _sharing: Sharing | None = None
 
@@ -60,9 +66,19 @@ class Subject(ABC):
     def costs(self) -> Costs:
         """Parameters and FLOPs."""
 
+    @property
     @abstractmethod
-    def network(self) -> nn.Module:
-        """A fresh instance in train mode, initialised as the settings say; the caller may spoil it."""
+    def resolution(self) -> int:
+        """Of the images that the network is made for: the task's, or that of the caller's batches."""
+
+    @abstractmethod
+    def network(self, resolution: int | None = None) -> nn.Module:
+        """A fresh instance in train mode, initialised as the settings say; the caller may spoil it.
+
+        Args:
+            resolution: of the images that it will be shown; default `resolution`. A bare network is what it
+                is, whatever is asked for.
+        """
 
     @abstractmethod
     def batch(self, index: int = 0) -> tuple[Tensor, Tensor]:
@@ -151,15 +167,21 @@ class CellSubject(Subject):
         """The space's closed form."""
         return self.space.costs(self.architecture, self.task)
 
-    def network(self) -> nn.Module:
+    @property
+    def resolution(self) -> int:
+        """The task's."""
+        return self.task.resolution
+
+    def network(self, resolution: int | None = None) -> nn.Module:
         """A network of the space; the same one whenever it is asked for."""
         import torch
 
         from uninas_bench.initialisation import initialise_
 
+        task = replace(self.task, resolution=resolution or self.task.resolution)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, "build"))
-            network = self.space.build(self.architecture, self.task)
+            network = self.space.build(self.architecture, task)
         initialise_(network, self.settings.init, self.generator("init"))
         return network.to(self.device).train()
 
@@ -198,7 +220,7 @@ class NetworkSubject(Subject):
         self.batches = batches
         self.settings = settings
         self.init = init
-        self.seed = seed
+        self.seed = self.run_seed = seed
         self.taps = features
         self._sharing = sharing
         first = next(module.parameters(), None)
@@ -211,7 +233,12 @@ class NetworkSubject(Subject):
 
         return measured_costs(copy.deepcopy(self.module), self.batches[0][0])
 
-    def network(self) -> nn.Module:
+    @property
+    def resolution(self) -> int:
+        """The width of the caller's images."""
+        return self.batches[0][0].shape[-1]
+
+    def network(self, resolution: int | None = None) -> nn.Module:
         """A copy of the caller's module, in train mode, every parameter with a gradient."""
         from uninas_bench.initialisation import initialise_
 

@@ -87,9 +87,9 @@ class WatchedSubject(NetworkSubject):
         super().__init__(module, batches, proxy.settings, init="proxy", seed=1, features=features)
         self.copies: list[weakref.ref[nn.Module]] = []
 
-    def network(self) -> nn.Module:
+    def network(self, resolution: int | None = None) -> nn.Module:
         """A copy, remembered without keeping it alive."""
-        network = super().network()
+        network = super().network(resolution)
         self.copies.append(weakref.ref(network))
         return network
 
