@@ -179,6 +179,7 @@ def search(
     settings: Mapping[str, Mapping[str, object]] | None = None,
     params: str | None = None,
     flops: str | None = None,
+    latency: str | None = None,
     budget: str | None = None,
     strategy: Strategy = "evolution",
     iterations: int | None = None,
@@ -213,7 +214,9 @@ def search(
         settings: of the proxy and those that it requires: ``{"vkdnw": {"batch": 32}}``.
         params: bounds of the parameters: ``22M..27M``, ``..27M``, ``22M..``.
         flops: bounds of the FLOPs, in the space's convention.
-        budget: the task that these are counted for, where it is not ``task``.
+        latency: bounds of the seconds of one image, ``5ms..20ms`` or ``..800us``, measured here on one
+            thread of ``device``; ``latencies.jsonl`` in ``output`` keeps it for the same search again.
+        budget: the task that these are counted and measured for, where it is not ``task``.
         strategy: ``evolution``, ``random``, ``exhaustive`` or, with a proxy that proposes, ``ascent``; see
             `uninas_bench.search.strategies`.
         iterations: default 1024; for ``exhaustive`` none.
@@ -242,13 +245,15 @@ def search(
     from uninas_bench.bounds import Bounds
     from uninas_bench.host import default_host
     from uninas_bench.search.driver import search as run
+    from uninas_bench.search.latency import LatencyBounds
     from uninas_bench.search.settings import search_settings
 
     return run(
         space, proxy,
         search_settings(
             strategy=strategy, iterations=iterations, population=population, steps=steps,
-            p_eliminate=p_eliminate, children=children, bounds=Bounds.read(params, flops), budget=budget,
+            p_eliminate=p_eliminate, children=children, bounds=Bounds.read(params, flops),
+            latency=LatencyBounds.read(latency), budget=budget,
         ),
         host=default_host(), start=start, task=task, aggregate=aggregate, proxy_settings=settings,
         output=Path(output) if output is not None else None, seed=seed, workers=workers, executor=executor,

@@ -34,6 +34,7 @@ _SHORTEST = 40
 @click.option("--task", metavar="TASK", help="Task, such as cifar10; default the space's first.")
 @click.option("--params", metavar="MIN..MAX", help="Bounds of the parameters, such as 22M..27M or ..27M.")
 @click.option("--flops", metavar="MIN..MAX", help="Bounds of the FLOPs, such as ..20G.")
+@click.option("--latency", metavar="MIN..MAX", help="Bounds of the time of one image, such as ..20ms.")
 @click.option("--budget", metavar="TASK",
               help="Count params and FLOPs for that task; default the one that is scored on.")  # fmt: skip
 @click.option("--strategy", type=click.Choice(("evolution", "random", "exhaustive", "ascent")),
@@ -62,6 +63,7 @@ def command(
     proxy: str,
     params: str | None,
     flops: str | None,
+    latency: str | None,
     budget: str | None,
     strategy: Any,
     iterations: int | None,
@@ -85,6 +87,7 @@ def command(
 
     from uninas_bench.bounds import Bounds
     from uninas_bench.search.driver import search
+    from uninas_bench.search.latency import LatencyBounds
     from uninas_bench.search.settings import search_settings
     from uninas_bench.store import default_store_url
 
@@ -105,6 +108,7 @@ def command(
                 p_eliminate=p_eliminate,
                 children=children,
                 bounds=Bounds.read(params, flops),
+                latency=LatencyBounds.read(latency),
                 budget=budget,
             ),
             host=host,
@@ -122,6 +126,7 @@ def command(
 
 def _show(result: SearchResult, output: Path, top: int, console: Console) -> None:
     from uninas_bench.search.driver import CANDIDATES, HISTORY
+    from uninas_bench.search.latency import seconds_text
 
     found = result.candidates.candidates[:top]
     columns = {
@@ -131,6 +136,8 @@ def _show(result: SearchResult, output: Path, top: int, console: Console) -> Non
         "FLOPs": [f"{entry.costs.flops:,}" for entry in found],
         "iteration": [str(entry.iteration) for entry in found],
     }
+    if not result.candidates.search.latency.open:
+        columns["latency"] = [seconds_text(entry.latency or 0.0) for entry in found]
     widths = {name: max(map(len, (name, *texts))) for name, texts in columns.items()}
     left = max(_SHORTEST, console.width - sum(widths.values()) - 2 * len(widths))
     rows = zip(*columns.values(), (_cut(entry.architecture, left) for entry in found), strict=True)
@@ -156,7 +163,7 @@ def _what(result: SearchResult) -> str:
         f"{found.space} [{found.scale}] on {found.task}",
         # An ensemble without a name is called what it is.
         found.proxy.name + (f" ({found.proxy.settings})" if found.proxy.settings != found.proxy.name else ""),
-        f"{found.search.bounds}",
+        found.search.limits,
         f"{found.scored:,} scored, {result.computed:,} scores computed now",
         *([f"{found.failed:,} failed"] if found.failed else []),
         f"scores among {found.compared:,}, FLOPs counted as {convention}"

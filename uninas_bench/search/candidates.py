@@ -35,6 +35,7 @@ class Candidate:
         components: what the score was made of; ``proxy.component`` where another proxy computed it.
         iteration: that proposed it; 0 is the start.
         parent: the encoding of what it was made from; empty where there is none.
+        latency: measured seconds of one image, where the search bounded them.
     """
 
     rank: int
@@ -44,6 +45,7 @@ class Candidate:
     costs: Costs
     iteration: int
     parent: str
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ class Candidates:
         return [Architecture(self.space, candidate.architecture) for candidate in self.candidates]
 
     def frame(self) -> pd.DataFrame:
-        """One row per candidate: rank, architecture, score, params, flops, iteration, parent, components."""
+        """One row per candidate: rank, architecture, score, params, flops, iteration, parent, components.
+
+        And ``latency``, where the search bounded it.
+        """
         import pandas as pd
 
         rows = [
@@ -106,6 +111,7 @@ class Candidates:
                 "flops": entry.costs.flops,
                 "iteration": entry.iteration,
                 "parent": entry.parent,
+                **({} if entry.latency is None else {"latency": entry.latency}),
                 **entry.components,
             }
             for entry in self.candidates

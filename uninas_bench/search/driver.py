@@ -24,6 +24,7 @@ from uninas_bench.search.candidates import (
     write_candidates,
 )
 from uninas_bench.search.history import history_frame, write_history
+from uninas_bench.search.latency import Latencies
 from uninas_bench.search.proposals import Ground
 from uninas_bench.search.selection import Record, Scorer, Selection, Survival
 from uninas_bench.search.settings import SearchSettings
@@ -49,6 +50,7 @@ Aggregate = Literal["network", "block-mean"]
 
 CANDIDATES = "candidates.json"
 HISTORY = "history.csv"
+LATENCIES = "latencies.jsonl"
 CHECKPOINT = 30.0
 """Seconds between two writings of the files while the search goes on."""
 _BATCH = 8
@@ -130,7 +132,9 @@ def search(
     proxies = _proxies(host, proxy, aggregate, proxy_settings or {})
     first = [_parsed(found, entry) for entry in start]
     settings = replace(settings, start=tuple(architecture.encoding for architecture in first))
-    ground = Ground(found, found_task, settings)
+    budget = found_task if settings.budget is None else find_task(settings.budget)
+    latencies = Latencies(found, budget, device, output / LATENCIES if output is not None else None)
+    ground = Ground(found, found_task, settings, latencies)
     check_start(ground, first)
     if settings.strategy == "ascent":
         _check_proposing(host, proxies[0])
@@ -237,7 +241,7 @@ class _Run:
             UserError: not one architecture has a score.
         """
         if not self.selection.everyone:
-            raise UserError(f"no architecture of {self.session.plan.space.name} has {self.settings.bounds}")
+            raise UserError(f"no architecture of {self.session.plan.space.name} has {self.settings.limits}")
         candidates = self._candidates(complete=True)
         history = self._write(candidates)
         if not candidates.candidates:
@@ -285,6 +289,7 @@ class _Run:
                     costs=member.proposal.costs,
                     iteration=member.proposal.iteration,
                     parent=member.proposal.parent,
+                    latency=member.proposal.latency,
                 )
                 for rank, (member, score) in enumerate(standing, start=1)
                 if not math.isnan(score)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from uninas_bench.architecture import Architecture, Costs, Task
+    from uninas_bench.search.latency import Latencies
     from uninas_bench.search.settings import SearchSettings
     from uninas_bench.space import SearchSpace
 
@@ -25,26 +26,32 @@ class Proposal:
     Attributes:
         iteration: that proposed it, 0 for the start; in exhaustive search its place in the space's order.
         parent: the encoding of what it was made from; empty where it was drawn or given.
+        latency: seconds of one image, where they are bounded.
     """
 
     architecture: Architecture
     costs: Costs
     iteration: int
     parent: str = ""
+    latency: float | None = None
 
 
 class Ground:
     """The part of a space that a search may still enter; ``task`` is the one that costs are counted for.
 
     Outside are what breaks the bounds, and what shares its `SearchSpace.canonical` text with something that
-    was let in: a network is scored once, under the first of its encodings that came.
+    was let in: a network is scored once, under the first of its encodings that came. ``latencies`` measures
+    what is within all other bounds; it is asked only where the settings bound the latency.
     """
 
-    def __init__(self, space: SearchSpace, task: Task, settings: SearchSettings) -> None:
+    def __init__(
+        self, space: SearchSpace, task: Task, settings: SearchSettings, latencies: Latencies | None = None
+    ) -> None:
         self.space = space
         self.scored_on = task
         self.task = task if settings.budget is None else find_task(settings.budget)
         self.settings = settings
+        self.latencies = None if settings.latency.open else latencies
         self._seen: set[str] = set()
 
     def propose(self, architecture: Architecture, iteration: int, parent: str = "") -> Proposal | None:
@@ -56,7 +63,10 @@ class Ground:
         if canonical in self._seen:
             return None
         self._seen.add(canonical)
-        return Proposal(architecture, costs, iteration, parent)
+        latency = self.latencies.of(architecture) if self.latencies is not None else None
+        if not self.settings.latency.allows(latency):
+            return None
+        return Proposal(architecture, costs, iteration, parent, latency)
 
     def _exists(self, architecture: Architecture) -> bool:
         """Whether what was made for the budget's task can be built for the other one, too."""

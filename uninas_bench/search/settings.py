@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from uninas_bench.bounds import Bounds
 from uninas_bench.errors import UserError
+from uninas_bench.search.latency import LatencyBounds
 
 Strategy = Literal["evolution", "random", "exhaustive", "ascent"]
 
@@ -29,8 +30,9 @@ class SearchSettings:
         children: architectures per iteration; more than one can be scored at the same time.
         n_try: attempts per move, or, in spaces that do not know their bounds, per child.
         bounds: that every architecture keeps to.
-        budget: name of the task that costs are counted for, where it is not the one that is scored on: a
-            search can score at 64 pixels and keep to the FLOPs of 224.
+        latency: bounds of the measured seconds of one image; every architecture keeps to them, too.
+        budget: name of the task that costs are counted for, and latencies measured, where it is not the one
+            that is scored on: a search can score at 64 pixels and keep to the FLOPs of 224.
         start: encodings of the first architectures; empty: one is drawn.
     """
 
@@ -42,6 +44,7 @@ class SearchSettings:
     children: int = 1
     n_try: int = 64
     bounds: Bounds = field(default_factory=Bounds)
+    latency: LatencyBounds = field(default_factory=LatencyBounds)
     budget: str | None = None
     start: tuple[str, ...] = ()
 
@@ -59,6 +62,13 @@ class SearchSettings:
                 raise UserError(f"{name}={value}: expected at least {minimum}")
         if not 0 <= self.p_eliminate <= 1:
             raise UserError(f"p_eliminate={self.p_eliminate}: expected a probability between 0 and 1")
+
+    @property
+    def limits(self) -> str:
+        """All bounds, in words."""
+        if self.latency.open:
+            return str(self.bounds)
+        return f"{self.bounds}, {self.latency}" if self.bounds != Bounds() else str(self.latency)
 
 
 def search_settings(*, strategy: Strategy, iterations: int | None, **constants: Any) -> SearchSettings:

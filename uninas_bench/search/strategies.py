@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uninas_bench.errors import UserError
+from uninas_bench.search.latency import seconds_text
 from uninas_bench.search.proposals import Ground, Proposal, draws, is_listable
 from uninas_bench.seeds import derive_seed
 
@@ -194,6 +195,10 @@ def check_start(ground: Ground, start: Sequence[Architecture]) -> None:
                 f"start {architecture}: {costs.params:,} parameters and {costs.flops:,} FLOPs are outside "
                 f"the bounds ({settings.bounds})"
             )
+        seconds = ground.latencies.of(architecture) if ground.latencies is not None else None
+        if not settings.latency.allows(seconds):
+            measured = "unknown" if seconds is None else seconds_text(seconds)
+            raise UserError(f"start {architecture}: its latency, {measured}, is outside ({settings.latency})")
 
 
 def _first(ground: Ground, start: Sequence[Architecture], seed: int) -> list[Proposal]:
@@ -207,7 +212,7 @@ def _first(ground: Ground, start: Sequence[Architecture], seed: int) -> list[Pro
     first = list(proposals if start else islice(proposals, 1))
     if not first:
         tried = "" if is_listable(ground.space) else f" among {REDRAWS:,} that were drawn; give a start"
-        raise UserError(f"no architecture of {ground.space.name} has {ground.settings.bounds}{tried}")
+        raise UserError(f"no architecture of {ground.space.name} has {ground.settings.limits}{tried}")
     return first
 
 

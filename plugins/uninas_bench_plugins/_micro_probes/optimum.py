@@ -1,8 +1,8 @@
 """The best data and epochs within a budget: the maximum of a quadratic surface under a cost and within a box.
 
 The note on TF-NAS (CVPR 2026) has a closed form for the point on the budget line where the Lagrangian is
-stationary. As printed its terms have different units; the one here is derived from the same problem. It is one
-candidate of several: the maximum may lie below the budget, or on an edge of the box. All of them are
+stationary. As printed its terms have different units; the one here is derived from the same problem. It is
+one candidate of several: the maximum may lie below the budget, or on an edge of the box. All of them are
 enumerated, so the answer is exact whatever the signs of the coefficients. Where the budget is no line in the
 surface's coordinates, the way along it is searched numerically.
 """
