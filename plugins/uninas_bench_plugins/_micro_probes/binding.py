@@ -51,6 +51,8 @@ class Binding(Probe):
 
     name: ClassVar[str] = "csb"
     title: ClassVar[str] = "colour-shape binding"
+    question: ClassVar[str] = "Which colour and shape has the largest thing?"
+    truth: ClassVar[str] = "label"
     higher_is_better: ClassVar[bool] = True
 
     colours: int = 4
@@ -70,21 +72,27 @@ class Binding(Probe):
         return HeadPlan("vector", self.colours * self.shapes)
 
     def examples(self, count: int, split: Split, source: Source) -> Examples:
-        """Pictures; ``label`` (N,) is colour * shapes + shape. All labels take turns."""
+        """Pictures; ``label`` (N,) is colour * shapes + shape. All labels take turns, colours first."""
         stream = Stream(source.seed, self.name, split, count)
-        label = torch.arange(count) % self.head.outputs
-        colour, shape = self._things(stream, label)
+        turn = torch.arange(count)
+        colour, shape = turn % self.colours, (turn // self.colours + turn % self.colours) % self.shapes
+        label = colour * self.shapes + shape
+        colours, shapes = self._things(stream, colour, shape)
         radius, centre = self._places(stream)
         picture = _background(stream, source.side)
         # The target, which is first, is painted last.
         for i in reversed(range(1 + self.distractors)):
-            cover = _cover(stream, source.side, i, shape[:, i], radius[:, i], centre[:, i])
-            hue = torch.tensor(list(HUES.values()))[colour[:, i]]
+            cover = _cover(stream, source.side, i, shapes[:, i], radius[:, i], centre[:, i])
+            hue = torch.tensor(list(HUES.values()))[colours[:, i]]
             hue = hue + stream.uniform(f"hue {i}", -_HUE_JITTER, _HUE_JITTER)
             paint = rgb(hue, stream.uniform(f"saturation {i}", 0.7, 1), stream.uniform(f"value {i}", 0.7, 1))
             picture = painted(picture, paint[:, :, None, None], cover)
         noise = stream.normal("noise", 0.02, 3, source.side, source.side)
         return Examples(normalised((picture + noise).clamp(0, 1))[:, None], {"label": label})
+
+    def answer(self, output: Tensor) -> Tensor:
+        """The label (N,) of the greatest logit."""
+        return output.argmax(dim=1)
 
     def loss(self, output: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy of the pairs."""
@@ -92,7 +100,7 @@ class Binding(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The share of pairs that are named."""
-        return float((output.argmax(dim=1) == targets["label"]).float().mean())
+        return float((self.answer(output) == targets["label"]).float().mean())
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """Always the same pair (``blind``); colour or shape known, the other one guessed."""
@@ -107,11 +115,11 @@ class Binding(Probe):
         """A label in words: ``red circle``."""
         return f"{COLOURS[label // self.shapes]} {FORMS[label % self.shapes]}"
 
-    def _things(self, stream: Stream, label: Tensor) -> tuple[Tensor, Tensor]:
+    def _things(self, stream: Stream, colour: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
         """Colours and shapes (N, 1 + distractors), the target's first, which none of the others have."""
-        colour, shape = (label // self.shapes)[:, None], (label % self.shapes)[:, None]
         other_colour = 1 + stream.integers("other colours", self.colours - 1, self.distractors)
         other_shape = 1 + stream.integers("other shapes", self.shapes - 1, self.distractors)
+        colour, shape = colour[:, None], shape[:, None]
         colours = torch.cat([colour, (colour + other_colour) % self.colours], dim=1)
         return colours, torch.cat([shape, (shape + other_shape) % self.shapes], dim=1)
 

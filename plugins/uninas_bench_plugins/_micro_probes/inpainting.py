@@ -46,6 +46,8 @@ class Inpainting(Probe):
 
     name: ClassVar[str] = "oip"
     title: ClassVar[str] = "occlusion inpainting"
+    question: ClassVar[str] = "What is under the veil?"
+    truth: ClassVar[str] = "original"
     higher_is_better: ClassVar[bool] = False
 
     blocks: int = 8

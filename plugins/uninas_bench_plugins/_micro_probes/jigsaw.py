@@ -36,6 +36,8 @@ class Jigsaw(Probe):
 
     name: ClassVar[str] = "lgj"
     title: ClassVar[str] = "local-global jigsaw"
+    question: ClassVar[str] = "Where does each patch belong?"
+    truth: ClassVar[str] = "place"
     higher_is_better: ClassVar[bool] = False
 
     grid: int = 4
@@ -68,6 +70,11 @@ class Jigsaw(Probe):
         shown = patches[torch.arange(count)[:, None], place]
         return Examples(normalised(joined(shown, self.grid))[:, None], {"place": place, "counts": counts})
 
+    def answer(self, output: Tensor) -> Tensor:
+        """The place (N, p) that each slot's patch is put in."""
+        logits = output.flatten(2)
+        return _assigned(logits) if self.assign else logits.argmax(dim=1)
+
     def loss(self, output: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy of the slots that count."""
         losses = functional.cross_entropy(output.flatten(2), targets["place"], reduction="none")
@@ -76,8 +83,7 @@ class Jigsaw(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The mean over pictures of the formula; a picture without a slot that counts is left out."""
-        logits = output.flatten(2)
-        return self._score(_assigned(logits) if self.assign else logits.argmax(dim=1), targets)
+        return self._score(self.answer(output), targets)
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """The best single place (``blind``), ``random`` places, every patch left ``as shown``."""

@@ -38,6 +38,8 @@ class Memory(Probe):
 
     name: ClassVar[str] = "vm"
     title: ClassVar[str] = "visual memory"
+    question: ClassVar[str] = "Which class is it, known from a few examples?"
+    truth: ClassVar[str] = "label"
     higher_is_better: ClassVar[bool] = True
     scores_training: ClassVar[bool] = True
 
@@ -69,13 +71,17 @@ class Memory(Probe):
             shown = source.images.take(self._chosen(source.images, source.seed, split, label), source.side)
         return Examples(normalised(shown)[:, None], {"label": label})
 
+    def answer(self, output: Tensor) -> Tensor:
+        """The label (N,) of the greatest logit."""
+        return output.argmax(dim=1)
+
     def loss(self, output: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy of the classes."""
         return functional.cross_entropy(output, targets["label"])
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """Accuracy."""
-        return float((output.argmax(dim=1) == targets["label"]).float().mean())
+        return float((self.answer(output) == targets["label"]).float().mean())
 
     def score(self, test: float, train: float | None = None) -> float:
         """The formula: ``test`` less the gap between ``train`` and ``test``."""

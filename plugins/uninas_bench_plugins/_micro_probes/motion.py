@@ -37,6 +37,8 @@ class Motion(Probe):
 
     name: ClassVar[str] = "mf"
     title: ClassVar[str] = "motion forecasting"
+    question: ClassVar[str] = "Where is the ball in the next frame?"
+    truth: ClassVar[str] = "centre"
     higher_is_better: ClassVar[bool] = False
 
     frames: int = 4

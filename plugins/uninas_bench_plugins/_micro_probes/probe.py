@@ -102,13 +102,17 @@ class Probe(ABC):
     Attributes:
         name: short, a component of the proxy.
         title: in words.
+        question: that a network is asked, in words.
         higher_is_better: of the score.
         views: images per example.
+        truth: the target that `answer` has the form of.
         scores_training: whether `score` needs the measure on the training examples too.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    question: ClassVar[str]
+    truth: ClassVar[str]
     higher_is_better: ClassVar[bool]
     views: ClassVar[int] = 1
     scores_training: ClassVar[bool] = False
@@ -128,6 +132,10 @@ class Probe(ABC):
         Raises:
             UserError: the source's side or images do not suit the probe.
         """
+
+    def answer(self, output: Tensor) -> Tensor:
+        """What a head's output says, in the form of the target `truth`."""
+        return output
 
     @abstractmethod
     def loss(self, output: Tensor, targets: Targets) -> Tensor:

@@ -35,6 +35,8 @@ class Rotation(Probe):
 
     name: ClassVar[str] = "rm"
     title: ClassVar[str] = "rotation matching"
+    question: ClassVar[str] = "How far is each crop turned?"
+    truth: ClassVar[str] = "angles"
     higher_is_better: ClassVar[bool] = False
     views: ClassVar[int] = 2
 
@@ -59,9 +61,14 @@ class Rotation(Probe):
         common = stream.uniform("common", -0.125, 0.125, 2)
         between = stream.uniform("between", -0.125, 0.125, 2)
         centres = torch.stack([common - between, common + between], dim=1)
-        crops = turned_crops(pictures(source, stream, 2 * side), centres, angles)
+        crops = turned_crops(pictures(source, stream, 2 * side), centres, angles, side)
         targets = angles[:, 1:] - angles[:, :1] if self.relative else angles
         return Examples(normalised(crops) * round_mask(side), {"angles": targets})
+
+    def answer(self, output: Tensor) -> Tensor:
+        """Angles (N, 2) or (N, 1); of an output of length 0, which has no direction, 0."""
+        points = output.reshape(len(output), -1, 2)
+        return torch.atan2(points[..., 1], points[..., 0])
 
     def loss(self, output: Tensor, targets: Targets) -> Tensor:
         """Mean square distance to the points of the circle."""
@@ -69,17 +76,12 @@ class Rotation(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The mean over examples and crops of the formula."""
-        points = output.reshape(len(output), -1, 2)
-        # An output of length 0 has no direction: it counts as the answer "not turned".
-        lengths = points.norm(dim=2, keepdim=True)
-        upright = torch.tensor([1.0, 0.0], device=points.device, dtype=points.dtype)
-        points = torch.where(lengths > 0, points / lengths, upright)
-        return float((points - on_circle(targets["angles"])).norm(dim=2).mean())
+        return _distance(self.answer(output), targets["angles"])
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """The answer "not turned" (``blind``: by symmetry none is better), and a ``random`` angle: 4 / pi."""
         angles = examples.targets["angles"]
-        return {"blind": float(2 * (angles / 2).sin().abs().mean()), "random": 4 / math.pi}
+        return {"blind": _distance(torch.zeros_like(angles), angles), "random": 4 / math.pi}
 
 
 def on_circle(angles: Tensor) -> Tensor:
@@ -87,19 +89,25 @@ def on_circle(angles: Tensor) -> Tensor:
     return torch.stack([angles.cos(), angles.sin()], dim=-1)
 
 
-def turned_crops(pictures: Tensor, centres: Tensor, angles: Tensor) -> Tensor:
-    """Crops (N, V, 3, s, s) of pictures (N, 3, 2s, 2s), turned counter-clockwise, by bilinear sampling.
+def _distance(some: Tensor, others: Tensor) -> float:
+    """The mean distance of angles as points of the unit circle."""
+    return float((on_circle(some) - on_circle(others)).norm(dim=-1).mean())
+
+
+def turned_crops(pictures: Tensor, centres: Tensor, angles: Tensor, side: int) -> Tensor:
+    """Crops (N, V, 3, side, side) of pictures, turned counter-clockwise, by bilinear sampling.
 
     Args:
-        pictures: to crop.
+        pictures: (N, 3, S, S).
         centres: (N, V, 2), x and y in sides of a crop from the middle of the picture.
         angles: (N, V) radians.
+        side: of the crops, in pixels of the picture.
     """
     n, views = angles.shape
-    cos, sin = angles.cos() / 2, angles.sin() / 2
+    scale = side / pictures.shape[-1]
+    cos, sin, (right, down) = scale * angles.cos(), scale * angles.sin(), (2 * scale * centres).unbind(-1)
     # Where an output's point was before the turn: rows of x and of y, which points down.
-    rows = torch.stack([cos, -sin, centres[..., 0], sin, cos, centres[..., 1]], dim=-1)
-    side = pictures.shape[-1] // 2
+    rows = torch.stack([cos, -sin, right, sin, cos, down], dim=-1)
     shape = [n, 3, side, side]
     crops = []
     for view in range(views):
