@@ -154,7 +154,7 @@ def _run(
 
 
 def _measure(probe: Probe, model: nn.Module, data: Examples, batch: int, limit: Limit) -> tuple[float, int]:
-    """The measure, NaN for outputs that are no numbers (their largest says nothing), and of how many examples."""
+    """The measure, and of how many examples; NaN where an output is no number: its largest means nothing."""
     found = outputs(model, data, batch, limit)
     if not bool(found.isfinite().all()):
         return math.nan, len(found)
