@@ -7,27 +7,20 @@ network's own classifier is put on, so that no family is favoured: the map befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import isqrt
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from uninas_bench import NotApplicable
 from uninas_bench.features import hooked
-from uninas_bench_plugins._last_map import LastMap
+from uninas_bench_plugins._micro_probes.layouts import Layout, channels_first, layout_of, prefix_of
+from uninas_bench_plugins._micro_probes.watching import Calls, Spot, Watch
 
 Taps = Callable[[nn.Module, Tensor], Tensor]
 """The user's own extraction: of images (B, 3, s, s) a map (B, C, h, w), tokens (B, N, C), a vector (B, C)."""
-Layout = Literal["bchw", "bhwc", "bnc", "bcn"]
-Spot = tuple[nn.Module, Literal["input", "output"]]
-"""Where a tensor can be had without watching every function: what a module is given, or what it gives."""
-
-MOST_PREFIX_TOKENS = 5
-"""A class token and four registers; more than that over a square number of tokens are no prefix."""
 _IMAGES = 3
 """Of the first run: no window or head of a network comes in threes."""
 
@@ -48,11 +41,12 @@ class Features:
 class Extractor:
     """From images (B, 3, s, s) to `Features`, through a network that gradients reach.
 
-    Without ``features`` the map is the last tensor with places that the network computes, and the vector the
-    input of the last linear map after it; where there is none, the mean over the places of the map.
+    Without ``features`` the map is what a method ``forward_features`` returns, as the models of timm have it,
+    or else the last tensor with places that the network computes. The vector is the input of the last linear
+    map after that; where there is none, the mean over the places of the map.
 
     Args:
-        network: hooks stay on it.
+        network: hooks stay on it, so it is to be the caller's own.
         side: s, for the first run, which is in eval mode and changes nothing.
         features: the user's own extraction.
 
@@ -71,9 +65,12 @@ class Extractor:
         self._features = features
         self._caught: dict[str, Tensor] = {}
         self._spots: dict[str, Spot] | None = {}
+        self._watching: Watch | None = None
         self._layout: Layout = "bchw"
         self._prefix = slice(0)
         self.memory_format = torch.channels_last
+        if features is None and callable(getattr(network, "forward_features", None)):
+            self._catch_method(network)
         images = torch.zeros(_IMAGES, 3, side, side, device=_device(network))
         was_training = network.training
         network.eval()
@@ -97,12 +94,11 @@ class Extractor:
         if self._features is not None:
             return self._of(self._features(self._network, images), None)
         if self._spots is None:
-            watch = _Watch(len(images))
-            with watch:
-                self._network(images)
-            return self._of(watch.map, watch.vector)
-        self._network(images)
-        found = self._of(self._caught.get("map"), self._caught.get("vector"))
+            watch = self._watched(images, Watch(len(images)))
+            found = self._of(watch.map, watch.vector)
+        else:
+            self._network(images)
+            found = self._of(self._caught.get("map"), self._caught.get("vector"))
         self._caught.clear()
         return found
 
@@ -111,22 +107,46 @@ class Extractor:
             found: Tensor | None = self._features(self._network, images)
             vector, axes = None, None
         else:
-            watch = _Watch(len(images))
-            calls = _Calls()
-            with hooked(calls.handles(self._network)), watch:
-                self._network(images)
+            watch = Watch(len(images))
+            calls = Calls(watch.see)
+            with hooked(calls.handles(self._network)):
+                self._watched(images, watch)
             found, vector, axes = watch.map, watch.vector, watch.axes
             if found is None and vector is None:
                 raise NotApplicable("neither a map with places nor a linear map comes before the output")
-            self._spots = calls.spots(map=found, vector=vector)
+            self._spots = calls.spots(map=None if watch.settled else found, vector=vector)
         if found is not None and found.ndim > 2:
-            self._layout = _layout(found, None if vector is None else vector.shape[1], axes, self._network)
+            self._layout = layout_of(found, None if vector is None else vector.shape[1], axes, self._network)
             if self._layout == "bnc":
-                self._prefix = _prefix(found.shape[1], self._network)
+                self._prefix = prefix_of(found.shape[1], self._network)
         features = self._of(found, vector)
         for name, (module, place) in (self._spots or {}).items():
             self._catch(name, module, place)
         return features
+
+    def _watched(self, images: Tensor, watch: Watch) -> Watch:
+        self._watching = watch
+        try:
+            with watch:
+                self._network(images)
+        finally:
+            self._watching = None
+        return watch
+
+    def _catch_method(self, network: nn.Module) -> None:
+        original = network.forward_features
+        assert callable(original)
+
+        def forward_features(images: Tensor, *args: Any, **kwargs: Any) -> Any:
+            found = original(images, *args, **kwargs)
+            # A method may also return one token alone, or several maps.
+            if isinstance(found, Tensor) and (found.ndim == 4 or (found.ndim == 3 and found.shape[1] > 1)):
+                self._caught["map"] = found
+                if self._watching is not None:
+                    self._watching.settle(found)
+            return found
+
+        network.forward_features = forward_features
 
     def _catch(self, name: str, module: nn.Module, place: Literal["input", "output"]) -> None:
         caught = self._caught
@@ -147,125 +167,8 @@ class Extractor:
             vector = found if vector is None else vector
             assert vector is not None, "the first run has found one of them"
             return Features(None, vector)
-        maps = _channels_first(found, self._layout, self._prefix)
+        maps = channels_first(found, self._layout, self._prefix)
         return Features(maps, maps.mean((2, 3)) if vector is None else vector)
-
-
-class _Watch(LastMap):
-    """Keeps also what the last linear map takes in after the last map, and the axes that were pooled over."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__(batch)
-        self.vector: Tensor | None = None
-        self.axes: tuple[int, ...] | None = None
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        given = args[0] if args else (kwargs or {}).get("input")
-        if func is functional.linear and isinstance(given, Tensor) and given.shape[:-1] == (self.batch,):
-            self.vector = given
-        before = self.map
-        result = super().__torch_function__(func, types, args, kwargs)
-        if self.map is not before:
-            self.vector = self.axes = None
-        if func in _MEANS and given is self.map and given is not None:
-            self.axes = _axes(given.ndim, args, kwargs or {})
-        return result
-
-
-_MEANS = frozenset({torch.mean, torch.amax, Tensor.mean, Tensor.amax})
-
-
-def _axes(ndim: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...] | None:
-    axes = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
-    if isinstance(axes, int):
-        axes = (axes,)
-    return tuple(sorted(axis % ndim for axis in axes)) if isinstance(axes, tuple | list) else None
-
-
-class _Calls:
-    """What every module was given and gave, the last time that it was called."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[Spot, Tensor] = {}
-
-    def handles(self, network: nn.Module) -> list[Any]:
-        """Hooks on all modules but the network itself, whose output its own code may have changed."""
-        modules = [module for module in network.modules() if module is not network]
-        return [
-            *(module.register_forward_pre_hook(self._before) for module in modules),
-            *(module.register_forward_hook(self._after) for module in modules),
-        ]
-
-    def _before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
-            self.tensors[module, "input"] = inputs[0]
-
-    def _after(self, module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            self.tensors[module, "output"] = output
-
-    def spots(self, **wanted: Tensor | None) -> dict[str, Spot] | None:
-        """Where each of the wanted tensors is had; None where one of them is nowhere."""
-        found: dict[str, Spot] = {}
-        for name, tensor in wanted.items():
-            if tensor is None:
-                continue
-            spots = [spot for spot, seen in self.tensors.items() if seen is tensor]
-            if not spots:
-                return None
-            found[name] = spots[-1]
-        return found
-
-
-def _layout(found: Tensor, width: int | None, axes: tuple[int, ...] | None, network: nn.Module) -> Layout:
-    """Which axis holds the channels: those that were pooled do not, places are square, classifiers tell."""
-    first, last = found.shape[1], found.shape[-1]
-    by_width: bool | None = None if (first == width) == (last == width) else first == width
-    if found.ndim == 3:
-        channels_first = axes == (2,) if axes in ((1,), (2,)) else by_width
-        return "bcn" if channels_first else "bnc"
-    if found.ndim > 4:
-        return "bcn"
-    second = found.shape[2]
-    if axes in ((1, 2), (2, 3)):
-        return "bhwc" if axes == (1, 2) else "bchw"
-    if str(getattr(network, "output_fmt", "")).endswith("NHWC"):
-        return "bhwc"
-    if (first == second) != (second == last):
-        return "bhwc" if first == second else "bchw"
-    return "bhwc" if by_width is False else "bchw"
-
-
-def _prefix(tokens: int, network: nn.Module) -> slice:
-    """The tokens that are no patches: a class token, registers."""
-    known = getattr(network, "num_prefix_tokens", None)
-    count = known if isinstance(known, int) and 0 <= known < tokens else tokens - isqrt(tokens) ** 2
-    if isqrt(tokens - count) ** 2 != tokens - count:
-        count = tokens - isqrt(tokens) ** 2
-    if count > MOST_PREFIX_TOKENS:
-        return slice(0)
-    # Vision Mamba puts its class token into the middle of the sequence.
-    start = tokens // 2 if getattr(network, "use_middle_cls_token", False) else 0
-    return slice(start, start + count)
-
-
-def _channels_first(found: Tensor, layout: Layout, prefix: slice) -> Tensor:
-    """(B, C, h, w); tokens that make no square are one column."""
-    if layout == "bchw":
-        return found
-    if layout == "bhwc":
-        return found.permute(0, 3, 1, 2)
-    if layout == "bcn":
-        found = found.flatten(2).transpose(1, 2)
-    elif prefix.start:
-        found = torch.cat([found[:, : prefix.start], found[:, prefix.stop :]], dim=1)
-    else:
-        found = found[:, prefix.stop :]
-    side = isqrt(found.shape[1])
-    places = (side, side) if side * side == found.shape[1] else (found.shape[1], 1)
-    return found.transpose(1, 2).reshape(len(found), -1, *places)
 
 
 def _device(network: nn.Module) -> torch.device:
