@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -138,5 +139,6 @@ def _assigned(logits: Tensor) -> Tensor:
     """Places (N, slots), each once per picture, of logits (N, places, slots)."""
     from scipy.optimize import linear_sum_assignment
 
-    answers = [linear_sum_assignment(one.T, maximize=True)[1] for one in logits.double().cpu().numpy()]
-    return torch.tensor(answers, device=logits.device)
+    every = logits.detach().double().cpu().numpy()
+    answers = np.stack([linear_sum_assignment(one.T, maximize=True)[1] for one in every])
+    return torch.from_numpy(answers).to(logits.device)
