@@ -71,7 +71,7 @@ def score(
     seed: int = 0,
     workers: int = 1,
     executor: str | None = None,
-    store: str | Path | None = None,
+    store: str | Path | Literal["default"] | None = None,
     data: Mapping[str, str | Path | ImageSource] | None = None,
     timeout: float | None = None,
     device: str = "cpu",
@@ -88,7 +88,7 @@ def score(
         seed: fixes weights and images; see `uninas_bench.subject`.
         workers: processes of one torch thread each.
         executor: by name; default ``serial`` for one worker, ``processes`` for more.
-        store: a path or a database URL; None keeps the scores in memory only.
+        store: a path or a database URL; ``default`` is the user's store, None keeps scores in memory only.
         data: image sources for data sets, as paths or objects.
         timeout: seconds before which no cell is stopped; a hung one ends with the status ``timeout``.
         device: where networks run.
@@ -104,11 +104,12 @@ def score(
         UserError: a name, a setting, an encoding or a file is wrong; nothing was computed.
     """
     from uninas_bench.engine import run
+    from uninas_bench.store import default_store_url
 
     return run(
         architectures, proxies, space=space, task=task, seed=seed, workers=workers, executor=executor,
-        store=store, data=data, timeout=timeout, device=device, progress=progress,
-        fitting=fitting,
+        store=default_store_url() if store == "default" else store, data=data, timeout=timeout,
+        device=device, progress=progress, fitting=fitting,
     ).tidy()  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from uninas_bench import Proxy, Subject, hookimpl
 from uninas_bench_plugins._micro_probes.settings import MicroProbesSettings
 
 if TYPE_CHECKING:
+    import click
     import pandas as pd
 
     from uninas_bench import ImageSet
@@ -120,3 +121,11 @@ def _taps(subject: Subject) -> Taps | None:
 def uninas_bench_proxies() -> Iterable[Proxy]:
     """`micro_probes`, at settings for a CPU."""
     return [MicroProbes()]
+
+
+@hookimpl
+def uninas_bench_commands(cli: click.Group) -> None:
+    """`uninas-bench probes`, whose commands load on demand."""
+    from uninas_bench_plugins._micro_probes.commands import probes
+
+    cli.add_command(probes)

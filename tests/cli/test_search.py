@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from rich.console import Console
 
-from uninas_bench.cli.search import _SearchProgress
+from uninas_bench.cli.progress import SearchProgress
 from uninas_bench.search.candidates import read_candidates
 from uninas_bench.search.driver import SearchEvent
 
@@ -111,7 +111,7 @@ def test_another_search_is_not_written_over(run: Run, tmp_path: Path) -> None:
 
 def test_the_bar_shows_the_best_score() -> None:
     file = io.StringIO()
-    progress = _SearchProgress(Console(file=file, force_terminal=True, width=120), "evolution with vkdnw")
+    progress = SearchProgress(Console(file=file, force_terminal=True, width=120), "evolution with vkdnw")
     progress.update(SearchEvent(3, 8, 4, 1, 4, 1.23456789))
     progress.close()
     text = file.getvalue()
@@ -123,9 +123,9 @@ def test_the_bar_shows_the_best_score() -> None:
 
 def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
-    progress = _SearchProgress(Console(file=file, width=120), "random with nwot")
+    progress = SearchProgress(Console(file=file, width=120), "random with nwot")
     progress.update(SearchEvent(1, 8, 1, 0, 1, 0.5))
     assert file.getvalue() == ""
-    monkeypatch.setattr("uninas_bench.cli.search.EVERY", 0.0)
+    monkeypatch.setattr("uninas_bench.cli.progress.EVERY", 0.0)
     progress.update(SearchEvent(2, 8, 2, 0, 1, 0.5))
     assert file.getvalue() == "random with nwot: iteration 2 of 8, best 0.5 · 2 scored, 1 scores new\n"

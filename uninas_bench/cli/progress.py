@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from uninas_bench.engine import ProgressEvent
     from uninas_bench.fitting import FitEvent
+    from uninas_bench.search.driver import SearchEvent
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -131,6 +132,30 @@ class ScoringProgress:
         )
 
 
+class SearchProgress:
+    """A bar with the best score on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.console = console
+        self.title = title
+        self._bars = Bars(console)
+        self.fit = FittingProgress(console, self._bars).update
+        self._spoke = time.monotonic()
+
+    def update(self, event: SearchEvent) -> None:
+        """The search went on."""
+        if self.console.is_terminal:
+            self._bars.show(self.title, event.iteration, event.iterations, _state(event))
+        elif time.monotonic() - self._spoke >= EVERY:
+            self._spoke = time.monotonic()
+            line = f"{self.title}: iteration {event.iteration:,} of {event.iterations:,}, {_state(event)}"
+            self.console.print(line, soft_wrap=True, markup=False)
+
+    def close(self) -> None:
+        """Leave the bars as they stand."""
+        self._bars.close()
+
+
 @contextmanager
 def scoring_progress(console: Console) -> Iterator[ScoringProgress]:
     """A `ScoringProgress` that leaves the terminal tidy, whatever happens."""
@@ -139,3 +164,8 @@ def scoring_progress(console: Console) -> Iterator[ScoringProgress]:
         yield progress
     finally:
         progress.close()
+
+
+def _state(event: SearchEvent) -> str:
+    failed = f" · {event.failed:,} failed" if event.failed else ""
+    return f"best {event.best:.6g} · {event.scored:,} scored, {event.computed:,} scores new{failed}"

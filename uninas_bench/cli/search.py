@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uninas_bench.cli import options
-from uninas_bench.cli.progress import EVERY, Bars, FittingProgress
+from uninas_bench.cli.progress import SearchProgress
 from uninas_bench.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uninas_bench.search.driver import SearchEvent, SearchResult
+    from uninas_bench.search.driver import SearchResult
 
 
 _SHORTEST = 40
@@ -95,7 +94,7 @@ def command(
     host = options.host_with(plugins)
     location = store or default_store_url()
     console.print(f"uninas-bench {__version__} · store {location}", soft_wrap=True, markup=False)
-    progress = _SearchProgress(Console(stderr=True, highlight=False), f"{strategy} with {proxy}")
+    progress = SearchProgress(Console(stderr=True, highlight=False), f"{strategy} with {proxy}")
     try:
         result = search(
             options.chosen_space(host, space, scale),
@@ -121,10 +120,11 @@ def command(
         )
     finally:
         progress.close()
-    _show(result, output, top, console)
+    show_result(result, output, top, console)
 
 
-def _show(result: SearchResult, output: Path, top: int, console: Console) -> None:
+def show_result(result: SearchResult, output: Path, top: int, console: Console) -> None:
+    """The best ``top`` in a table, what was searched, and where the files are."""
     from uninas_bench.search.driver import CANDIDATES, HISTORY
     from uninas_bench.search.latency import seconds_text
 
@@ -181,32 +181,3 @@ def _next(candidates: Path, history: Path) -> tuple[str, ...]:
         f"best {candidates} · course {history}",
         f"look at them: uninas-bench draw {candidates} --top 3 --output {candidates.parent / 'figures'}",
     )
-
-
-class _SearchProgress:
-    """A bar with the best score on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, console: Console, title: str) -> None:
-        self.console = console
-        self.title = title
-        self._bars = Bars(console)
-        self.fit = FittingProgress(console, self._bars).update
-        self._spoke = time.monotonic()
-
-    def update(self, event: SearchEvent) -> None:
-        """The search went on."""
-        if self.console.is_terminal:
-            self._bars.show(self.title, event.iteration, event.iterations, _state(event))
-        elif time.monotonic() - self._spoke >= EVERY:
-            self._spoke = time.monotonic()
-            line = f"{self.title}: iteration {event.iteration:,} of {event.iterations:,}, {_state(event)}"
-            self.console.print(line, soft_wrap=True, markup=False)
-
-    def close(self) -> None:
-        """Leave the bars as they stand."""
-        self._bars.close()
-
-
-def _state(event: SearchEvent) -> str:
-    failed = f" · {event.failed:,} failed" if event.failed else ""
-    return f"best {event.best:.6g} · {event.scored:,} scored, {event.computed:,} scores new{failed}"

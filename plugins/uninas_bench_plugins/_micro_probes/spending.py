@@ -54,6 +54,9 @@ class AdditiveCost:
         """See `Cost`."""
         return self.fixed + self.per_datum * _array(data) + self.per_epoch * _array(epochs)
 
+    def __str__(self) -> str:
+        return f"{self.fixed:.3g} s + data x {self.per_datum:.3g} s + epochs x {self.per_epoch:.3g} s"
+
     def epochs_within(self, budget: float, data: float) -> float:
         """See `Cost`."""
         return _ratio(budget - self.fixed - self.per_datum * data, self.per_epoch)
@@ -81,6 +84,11 @@ class ProductCost:
         """See `Cost`."""
         amount = _array(data)
         return self.fixed + amount * (self.per_datum + self.per_example * _array(epochs))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.fixed:.3g} s + data x {self.per_datum:.3g} s + data x epochs x {self.per_example:.3g} s"
+        )
 
     def epochs_within(self, budget: float, data: float) -> float:
         """See `Cost`."""

@@ -82,28 +82,32 @@ class Fit:
     Attributes:
         surface: by least squares.
         residuals: measured minus fitted, in the order of the measurements.
-        r2: share of the variance that is told; NaN where the response is constant.
-        left_out_error: root mean square error at anchors that were left out of the fit, one at a time; NaN
+        r2: share of the variance that is told; None where the response is constant.
+        left_out_error: root mean square error at anchors that were left out of the fit, one at a time; None
             where the others do not determine a surface.
         left_out_r2: 1 minus the sum of those squared errors by that of the mean of the others.
+        best_error: root mean square error at anchors that are taken to be as good as the best of the others.
         condition: number of the scaled least squares problem; ``raw_condition`` without scaling.
     """
 
     surface: Surface
     residuals: tuple[float, ...]
-    r2: float
-    left_out_error: float
-    left_out_r2: float
+    r2: float | None
+    left_out_error: float | None
+    left_out_r2: float | None
+    best_error: float
     condition: float
     raw_condition: float
 
     @property
     def distrust(self) -> str:
         """Why the surface should not be believed; empty where nothing speaks against it."""
-        if not self.r2 >= LEAST_R2:
+        if self.r2 is None:
+            return "the response is the same at all anchors"
+        if self.r2 < LEAST_R2:
             return f"the surface explains {self.r2:.2f} of the variance, less than {LEAST_R2}"
-        if self.left_out_r2 <= 0:
-            return "the surface foretells anchors that were left out worse than the mean of the others does"
+        if self.left_out_error is not None and self.left_out_error > self.best_error:
+            return "the surface foretells an anchor that is left out worse than the best of the others does"
         return ""
 
 
@@ -137,13 +141,15 @@ def fit_surface(
         )
     solution = _least_squares(design, z)
     residuals = z - design @ solution
-    error, left_out_r2 = _left_out(design, z, place.reshape(-1))
+    place = place.reshape(-1)
+    error, left_out_r2 = _left_out(design, z, place)
     return Fit(
         Surface(_unscaled(solution, centre_x, half_x, centre_y, half_y), log),
         tuple(map(float, residuals)),
         _share(float(residuals @ residuals), float(((z - z.mean()) ** 2).sum())),
         error,
         left_out_r2,
+        _best_error(z, place),
         float(np.linalg.cond(design)),
         float(np.linalg.cond(_design(x, y))),
     )
@@ -190,13 +196,13 @@ def _unscaled(
     )
 
 
-def _left_out(design: Floats, z: Floats, anchor: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Error and R2 at anchors that are left out with all of their measurements; NaN where that cannot be."""
+def _left_out(design: Floats, z: Floats, anchor: npt.NDArray[np.intp]) -> tuple[float | None, float | None]:
+    """Error and R2 at anchors that are left out with all of their measurements; None where that cannot be."""
     errors, by_mean = [], []
     for number in np.unique(anchor):
         kept = anchor != number
         if np.linalg.matrix_rank(design[kept]) < TERMS:
-            return math.nan, math.nan
+            return None, None
         solution = _least_squares(design[kept], z[kept])
         errors.append(z[~kept] - design[~kept] @ solution)
         by_mean.append(z[~kept] - z[kept].mean())
@@ -204,5 +210,13 @@ def _left_out(design: Floats, z: Floats, anchor: npt.NDArray[np.intp]) -> tuple[
     return math.sqrt(squares / len(z)), _share(squares, others)
 
 
-def _share(unexplained: float, total: float) -> float:
-    return 1 - unexplained / total if total > 0 else math.nan
+def _best_error(z: Floats, anchor: npt.NDArray[np.intp]) -> float:
+    """What `Fit.best_error` says; which anchor is the best is told by the mean of its measurements."""
+    means = np.bincount(anchor, z) / np.bincount(anchor)
+    best, second = np.sort(means)[[-1, -2]]
+    foretold = np.where(means[anchor] == best, second, best)
+    return float(np.sqrt(((z - foretold) ** 2).mean()))
+
+
+def _share(unexplained: float, total: float) -> float | None:
+    return 1 - unexplained / total if total > 0 else None

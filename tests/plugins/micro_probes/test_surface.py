@@ -63,7 +63,7 @@ def test_an_anchor_is_left_out_with_all_of_its_measurements() -> None:
 def test_six_anchors_leave_nothing_to_foretell() -> None:
     six = [GRID[place] for place in (0, 1, 2, 3, 4, 6)]
     fit = fit_surface(*zip(*six, strict=True), np.arange(6.0))
-    assert math.isnan(fit.left_out_error)
+    assert fit.left_out_error is None
     assert not fit.distrust
 
 
@@ -90,10 +90,23 @@ def test_what_is_no_quadratic_is_not_believed() -> None:
     rest = fit_surface(DATA, EPOCHS, fit_surface(DATA, EPOCHS, noise).residuals)
     assert rest.r2 == pytest.approx(0)
     assert "less than 0.5" in rest.distrust
-    assert "less than 0.5" in fit_surface(DATA, EPOCHS, [0.4] * 9).distrust
-    spike = fit_surface(DATA, EPOCHS, [0.0] * 4 + [1.0] + [0.0] * 4)
-    assert spike.r2 > 0.5
-    assert "left out worse than the mean" in spike.distrust
+    assert "the same at all anchors" in fit_surface(DATA, EPOCHS, [0.5] * 9).distrust
+
+
+def test_a_surface_that_loses_to_the_best_anchor_is_not_believed() -> None:
+    """All anchors are equally good, but for a hole in the middle, which no quadratic has."""
+    hole = fit_surface(DATA, EPOCHS, [1.0] * 4 + [0.0] + [1.0] * 4)
+    assert hole.r2 is not None
+    assert hole.r2 > 0.5
+    # Each anchor is foretold to be 1, as the best of the others: off by 1 in one of nine.
+    assert hole.best_error == pytest.approx(1 / 3)
+    assert "left out worse than the best of the others" in hole.distrust
+    slope = fit_surface(DATA, EPOCHS, list(np.log2(DATA) + 0.1 * np.log2(EPOCHS)))
+    # The best is foretold to be the second best: the gap of 0.2 between the two at the most data.
+    off = list(10.4 - np.log2(DATA) - 0.1 * np.log2(EPOCHS))
+    off[-1] = 0.2
+    assert slope.best_error == pytest.approx(math.sqrt(np.mean(np.square(off))))
+    assert not slope.distrust
 
 
 def test_stationary_points_are_where_the_slopes_are_zero() -> None:
