@@ -13,6 +13,7 @@ import click
 from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from uninas_bench.data.source import ImageSet
     from uninas_bench.host import Host
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
@@ -197,6 +198,26 @@ def chosen_proxies(
             )
         chosen[name] = chosen[name].with_settings(**values)
     return list(chosen.values())
+
+
+def given_images(host: Host, data: Mapping[str, str]) -> ImageSet | None:
+    """The training images of the one task that ``--data`` names, at the task's resolution; None for none.
+
+    Raises:
+        UserError: several tasks, an unknown one, or a file that is none of images.
+    """
+    from uninas_bench.data.catalogue import find_images
+    from uninas_bench.tasks import find_task
+
+    if not data:
+        return None
+    if len(data) > 1:
+        raise UserError(f"--data {', '.join(data)}: expected the images of one task")
+    ((name, path),) = data.items()
+    task = find_task(name)
+    source = find_images(task.dataset, host.data, {task.dataset: path})
+    assert source is not None
+    return source.load("train", task.resolution)
 
 
 @contextmanager

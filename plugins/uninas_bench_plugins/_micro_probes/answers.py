@@ -40,8 +40,7 @@ def shown(examples: Examples) -> Tensor:
 
 def drawn(probe: Probe, examples: Examples, answers: Tensor, source: Source) -> Tensor:
     """Answers, of the form of the probe's target `truth`, as pictures (N, V, 3, s, s) in 0..1."""
-    draw: Callable[..., Tensor] = _DRAWN[probe.name]
-    return draw(probe, examples, answers, source).clamp(0, 1)
+    return _DRAWN[probe.name](probe, examples, answers, source).clamp(0, 1)
 
 
 def said(probe: Probe, answers: Tensor) -> list[list[str]]:
@@ -114,7 +113,7 @@ def _memory(probe: Memory, examples: Examples, answers: Tensor, source: Source) 
     return first[answers]
 
 
-_DRAWN = {
+_DRAWN: dict[str, Callable[..., Tensor]] = {
     Jigsaw.name: _jigsaw,
     Inpainting.name: _inpainting,
     Rotation.name: _rotation,

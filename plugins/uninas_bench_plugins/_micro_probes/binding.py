@@ -51,7 +51,7 @@ class Binding(Probe):
 
     name: ClassVar[str] = "csb"
     title: ClassVar[str] = "colour-shape binding"
-    question: ClassVar[str] = "Which colour and shape has the largest thing?"
+    question: ClassVar[str] = "Which colour and shape is the largest?"
     truth: ClassVar[str] = "label"
     higher_is_better: ClassVar[bool] = True
 

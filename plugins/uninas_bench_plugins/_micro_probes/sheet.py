@@ -1,175 +1,121 @@
-"""The contact sheet: examples of each probe, what they ask for, and what a network answers."""
+"""The contact sheet: examples of each probe, what they ask for, and what a network answers.
+
+Lengths are in inches, from the left and from the top of the sheet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from uninas_bench_plugins._micro_probes.answers import NOTES, drawn, said, shown
-from uninas_bench_plugins._micro_probes.probe import Examples, Probe, Source
+from uninas_bench_plugins._micro_probes.answers import NOTES
+from uninas_bench_plugins._micro_probes.panels import Cell, Panel, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK, MUTED, GOOD, BAD, LINE = "#1d2329", "#6a737d", "#2c8a4b", "#c23b32", "#d5dade"
-CELL, GAP, APART, TEXT = 1.0, 0.07, 0.22, 0.24
-"""Of a picture, between pictures of one row, between pairs of views, and of the line below, in inches."""
-HEAD, LABEL, NOTE, MARGIN, TITLE = 0.58, 0.78, 0.2, 0.3, 0.75
-"""Of a panel's head, its rows' names and its note, around panels, and of the sheet's head, in inches."""
+INK, MUTED, LINE = "#1d2329", "#6a737d", "#d5dade"
+GOOD, BAD = "#2c8a4b", "#c23b32"
+COLUMNS = 2
+MARGIN = 0.3
+TITLE, ABOUT = 0.58, 0.2
+"""Height of the sheet's title, and of each line below it."""
+HEAD, NOTE = 0.58, 0.2
+"""Height of a panel's head and of its note."""
+LABEL = 0.78
+"""Width of the names of rows."""
+CELL, WORD = 1.0, 0.24
+"""Side of a picture, and height of the word below it."""
+GAP, APART = 0.07, 0.22
+"""Between pictures, and between the pairs of a probe of two views."""
+NARROWEST = 7.1
+"""Panel: its head needs that."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Panel:
-    """One probe on the sheet.
-
-    Attributes:
-        probe: the task.
-        source: of the examples.
-        examples: that are drawn.
-        baselines: what trivial answers score.
-        output: what the head of a trained network gave for the examples.
-        score: that this network reached.
-    """
-
-    probe: Probe
-    source: Source
-    examples: Examples
-    baselines: Mapping[str, float]
-    output: Tensor | None = None
-    score: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cell:
-    """A picture (3, h, w) with a word below."""
-
-    picture: Tensor
-    word: str = ""
-    colour: str = MUTED
+def contact_sheet(panels: Sequence[Panel], title: str, about: Sequence[str]) -> Figure:
+    """The panels side by side, under a title and lines of what they are about."""
+    contents = [rows_of(panel) for panel in panels]
+    columns = min(COLUMNS, len(panels))
+    width = max(NARROWEST, *(_width(panel) for panel in panels))
+    heights = [HEAD + len(rows) * (CELL + WORD) + NOTE + MARGIN for rows in contents]
+    lines = [max(heights[i : i + columns]) for i in range(0, len(panels), columns)]
+    top = TITLE + ABOUT * len(about)
+    sheet = _Sheet(columns * (width + MARGIN) + MARGIN, top + sum(lines))
+    sheet.write(MARGIN, 0.36, title, size=15, weight="bold", color=INK)
+    for i, text in enumerate(about):
+        sheet.write(MARGIN, TITLE + ABOUT * i, text)
+    for i, (panel, rows) in enumerate(zip(panels, contents, strict=True)):
+        line, column = divmod(i, columns)
+        left, upper = MARGIN + column * (width + MARGIN), top + sum(lines[:line])
+        _draw_head(sheet, panel, left, upper, width)
+        for number, (name, cells) in enumerate(rows.items()):
+            _draw_row(sheet, name, cells, panel.probe.views, left, upper + HEAD + number * (CELL + WORD))
+        lower = upper + HEAD + len(rows) * (CELL + WORD) + 0.12
+        sheet.write(left + LABEL, lower, NOTES[panel.probe.name], size=8.5, style="italic")
+    return sheet.figure
 
 
-def rows(panel: Panel) -> dict[str, list[Cell]]:
-    """The rows of a panel by their names, each with all views of all examples."""
-    probe, examples = panel.probe, panel.examples
-    truth = examples.targets[probe.truth]
-    found = {
-        "input": _row(shown(examples), [[""] * probe.views] * len(examples)),
-        "target": _row(drawn(probe, examples, truth, panel.source), said(probe, truth)),
-    }
-    if panel.output is not None:
-        answers = probe.answer(panel.output)
-        pictures, words = drawn(probe, examples, answers, panel.source), said(probe, answers)
-        measures = [
-            probe.measure(panel.output[i : i + 1], examples[i : i + 1].targets) for i in range(len(examples))
-        ]
-        colours = [GOOD if _better(probe, value, panel.baselines["blind"]) else BAD for value in measures]
-        words = [
-            [word or f"{value:.2f}" for word in line] for line, value in zip(words, measures, strict=True)
-        ]
-        found["prediction"] = _row(pictures, words, colours)
-    return found
-
-
-def contact_sheet(panels: Sequence[Panel], title: str, subtitle: str) -> Figure:
-    """The panels in two columns, at 100 dots per inch and more."""
-    from matplotlib.figure import Figure
-
-    pages = [rows(panel) for panel in panels]
-    across = 1 if len(panels) == 1 else 2
-    width = max(_width(panel) for panel in panels)
-    heights = [HEAD + len(page) * (CELL + TEXT) + NOTE for page in pages]
-    lines = [max(heights[i : i + across]) for i in range(0, len(panels), across)]
-    size = (across * (width + MARGIN) + MARGIN, TITLE + sum(lines) + MARGIN * len(lines))
-    figure = Figure(figsize=size, facecolor="white")
-    page_top = size[1]
-    _write(figure, MARGIN, page_top - 0.36, title, size=15, weight="bold")
-    _write(figure, MARGIN, page_top - 0.6, subtitle, size=9.5, color=MUTED)
-    for i, (panel, page) in enumerate(zip(panels, pages, strict=True)):
-        top = page_top - TITLE - sum(lines[: i // across]) - MARGIN * (i // across)
-        _draw(figure, panel, page, MARGIN + (i % across) * (width + MARGIN), top, width)
-    return figure
-
-
-def _draw(
-    figure: Figure, panel: Panel, page: Mapping[str, list[Cell]], left: float, top: float, width: float
-) -> None:
+def _draw_head(sheet: _Sheet, panel: Panel, left: float, top: float, width: float) -> None:
     probe = panel.probe
-    from matplotlib.lines import Line2D
-
-    w, h = figure.get_size_inches()
-    rule = Line2D(
-        [left / w, (left + width) / w], [top / h] * 2, color=LINE, linewidth=1, transform=figure.transFigure
-    )
-    figure.add_artist(rule)
-    _write(figure, left, top - 0.2, probe.name.upper(), size=12, weight="bold")
-    _write(figure, left + 0.55, top - 0.2, probe.title, size=12)
-    _write(figure, left, top - 0.42, probe.question, size=9.5, color=MUTED)
-    if panel.score is not None:
-        good = _better(probe, panel.score, panel.baselines["blind"])
-        text = f"score {panel.score:.3f}"
-        _write(
-            figure,
-            left + width,
-            top - 0.2,
-            text,
-            size=12,
-            weight="bold",
-            color=GOOD if good else BAD,
-            ha="right",
-        )
-    levels = ", ".join(f"{key} {value:.2f}" for key, value in panel.baselines.items())
+    sheet.rule(left, top, width)
+    sheet.write(left, top + 0.21, probe.name.upper(), size=12, weight="bold", color=INK)
+    sheet.write(left + 0.55, top + 0.21, probe.title, size=12, color=INK)
+    sheet.write(left, top + 0.43, probe.question)
+    levels = ", ".join(f"{name} {value:.2f}" for name, value in panel.baselines.items())
     sense = "higher" if probe.higher_is_better else "lower"
-    _write(
-        figure, left + width, top - 0.42, f"{sense} is better; {levels}", size=9.5, color=MUTED, ha="right"
-    )
-    for number, (label, cells) in enumerate(page.items()):
-        bottom = top - HEAD - number * (CELL + TEXT) - CELL
-        _write(figure, left, bottom + CELL / 2, label, size=9.5, color=MUTED, va="center")
-        for i, cell in enumerate(cells):
-            x = left + LABEL + _offset(i, probe.views)
-            _place(figure, cell, x, bottom)
-    below = top - HEAD - len(page) * (CELL + TEXT) - 0.12
-    _write(figure, left + LABEL, below, NOTES[probe.name], size=8.5, color=MUTED, style="italic")
+    sheet.write(left + width, top + 0.43, f"{sense} is better; {levels}", ha="right")
+    if panel.score is not None:
+        colour = GOOD if panel.beats_blindness(panel.score) else BAD
+        text = f"score {panel.score:.3f}"
+        sheet.write(left + width, top + 0.21, text, size=12, weight="bold", color=colour, ha="right")
 
 
-def _place(figure: Figure, cell: Cell, left: float, bottom: float) -> None:
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((left / width, bottom / height, CELL / width, CELL / height))
-    axes.imshow(cell.picture.permute(1, 2, 0).numpy(), interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_color(LINE)
-    if cell.word:
-        _write(figure, left + CELL / 2, bottom - 0.15, cell.word, size=8.5, color=cell.colour, ha="center")
-
-
-def _row(pictures: Tensor, words: list[list[str]], colours: Sequence[str] | None = None) -> list[Cell]:
-    colours = [MUTED] * len(pictures) if colours is None else colours
-    return [
-        Cell(picture, word, colour)
-        for views, line, colour in zip(pictures, words, colours, strict=True)
-        for picture, word in zip(views, line, strict=True)
-    ]
-
-
-def _better(probe: Probe, value: float, than: float) -> bool:
-    return value > than if probe.higher_is_better else value < than
+def _draw_row(sheet: _Sheet, name: str, cells: Sequence[Cell], views: int, left: float, top: float) -> None:
+    sheet.write(left, top + CELL / 2, name, va="center")
+    for i, cell in enumerate(cells):
+        x = left + LABEL + _offset(i, views)
+        sheet.picture(x, top, cell.picture)
+        colour = MUTED if cell.good is None else GOOD if cell.good else BAD
+        sheet.write(x + CELL / 2, top + CELL + 0.15, cell.word, size=8.5, color=colour, ha="center")
 
 
 def _offset(cell: int, views: int) -> float:
-    """Of a cell from the first one: examples of several views stand apart."""
+    """Of a cell from the first one of its row."""
     return cell * (CELL + GAP) + (cell // views) * (APART - GAP if views > 1 else 0)
 
 
 def _width(panel: Panel) -> float:
-    cells = len(panel.examples) * panel.probe.views
-    return LABEL + _offset(cells - 1, panel.probe.views) + CELL
+    return LABEL + _offset(len(panel.examples) * panel.probe.views - 1, panel.probe.views) + CELL
 
 
-def _write(figure: Figure, x: float, y: float, text: str, **style: object) -> None:
-    width, height = figure.get_size_inches()
-    figure.text(x / width, y / height, text, **{"color": INK, "va": "baseline", **style})
+class _Sheet:
+    """A blank figure, and marks on it."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width, height), facecolor="white")
+
+    def write(self, x: float, y: float, text: str, **style: object) -> None:
+        """A text on the line ``y``."""
+        style = {"size": 9.5, "color": MUTED, **style}
+        self.figure.text(x / self.width, 1 - y / self.height, text, **style)  # type: ignore[arg-type]
+
+    def rule(self, x: float, y: float, length: float) -> None:
+        """A line to the right."""
+        from matplotlib.lines import Line2D
+
+        ends, level = [x / self.width, (x + length) / self.width], 1 - y / self.height
+        line = Line2D(ends, [level] * 2, color=LINE, linewidth=1, transform=self.figure.transFigure)
+        self.figure.add_artist(line)
+
+    def picture(self, x: float, y: float, picture: Tensor) -> None:
+        """A picture (3, h, w), its pixels as squares, in a frame."""
+        place = x / self.width, 1 - (y + CELL) / self.height, CELL / self.width, CELL / self.height
+        axes = self.figure.add_axes(place)
+        axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color(LINE)
