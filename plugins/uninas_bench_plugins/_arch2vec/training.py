@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +29,10 @@ FILE = "autoencoder.pt"
 FIGURES = "autoencoder.json"
 ALL, SOME = 20_000, 1_000
 """Architectures of a finite and of an endless space that are taken where nothing is said."""
+GOOD_RECONSTRUCTION, GOOD_VALIDITY = 0.99, 0.95
+"""Shares of what it was trained on, and of prior samples by the strict rule: enough for the last attempt."""
+JUDGED = 3_000
+"""Architectures and prior samples that an attempt is judged by."""
 
 
 class Workplace(Protocol):
@@ -96,13 +102,9 @@ def _trained(
             f"architectures={settings.architectures}, nodes={settings.nodes}: none of {len(drawn)} is left "
             f"to train on; {len(usable)} have graphs of at most so many nodes"
         )
-    graphs = encoding.encode_all(trained)
-    run = _Run(encoding, settings, graphs, workplace)
     about = {"identity": identity, "names": list(encoding.names), "nodes": encoding.nodes}
-    run.train(about, state)
-    latents = latents_of(run.network.eval(), graphs, encoding)
-    state = {**about, "network": run.network.state_dict(), "prior": list(_prior(latents, graphs, encoding))}
-    autoencoder = Autoencoder(encoding, settings, run.network, tuple(state["prior"]))
+    run, autoencoder = _best_attempt(encoding, settings, trained, workplace, about, state)
+    state = {**about, "network": run.network.state_dict(), "prior": list(autoencoder.prior)}
     figures = evaluate(autoencoder, held_out, workplace.generator("evaluation"))
     workplace.report(settings.epochs, settings.epochs, f"autoencoder: {figures}")
     notes = {
@@ -110,12 +112,66 @@ def _trained(
         "drawn": len(drawn),
         "trained": len(trained),
         "held_out": len(held_out),
+        "attempt": run.attempt,
         "losses": run.losses,
         "figures": asdict(figures),
     }
     workplace.write(FIGURES, json.dumps(notes, indent=1).encode())
     _save(workplace, state)
     return state
+
+
+def _best_attempt(
+    encoding: GraphEncoding,
+    settings: AutoencoderSettings,
+    trained: Sequence[Architecture],
+    workplace: Workplace,
+    about: Mapping[str, Any],
+    state: Mapping[str, Any] | None,
+) -> tuple[_Run, Autoencoder]:
+    """Train until an attempt is good, or there are no more; then the best of them.
+
+    Args:
+        encoding: of the space.
+        settings: of the training.
+        trained: the architectures.
+        workplace: of the training.
+        about: what every saved state begins with.
+        state: of an interrupted training; None for a new one.
+    """
+    graphs = encoding.encode_all(trained)
+    first = state["attempt"] if state is not None else 1
+    kept = state["kept"] if state is not None else None
+    for attempt in range(first, settings.attempts + 1):
+        run = _Run(encoding, settings, graphs, workplace, attempt)
+        run.train({**about, "kept": kept}, state if attempt == first else None)
+        share = 1.0
+        if settings.attempts > 1:
+            draw = workplace.generator(f"judgement/{attempt}")
+            found = evaluate(_finished(run, encoding, graphs), trained[:JUDGED], draw, JUDGED)
+            share = _share_of_goal(found)
+            text = f"autoencoder, attempt {attempt} of {settings.attempts}: {found}"
+            workplace.report(settings.epochs, settings.epochs, text)
+        if kept is None or share > kept["share"]:
+            network = copy.deepcopy(run.network.state_dict())
+            kept = {"share": share, "attempt": attempt, "network": network, "losses": run.losses}
+        if share >= 1:
+            break
+    assert kept is not None, "there is a first attempt"
+    best = _Run(encoding, settings, graphs, workplace, kept["attempt"])
+    best.network.load_state_dict(kept["network"])
+    best.losses = list(kept["losses"])
+    return best, _finished(best, encoding, graphs)
+
+
+def _share_of_goal(figures: Figures) -> float:
+    """How much of reconstruction and strict validity there is of what is asked for: 1 where it is enough."""
+    return min(figures.reconstruction / GOOD_RECONSTRUCTION, figures.validity["strict"] / GOOD_VALIDITY, 1.0)
+
+
+def _finished(run: _Run, encoding: GraphEncoding, graphs: Graphs) -> Autoencoder:
+    latents = latents_of(run.network.eval(), graphs, encoding)
+    return Autoencoder(encoding, run.settings, run.network, _prior(latents, graphs, encoding))
 
 
 def draw_architectures(
@@ -147,19 +203,28 @@ def _prior(latents: Tensor, graphs: Graphs, encoding: GraphEncoding) -> tuple[Te
 
 
 class _Run:
-    """The epochs of one training."""
+    """The epochs of one attempt, counted from 1."""
 
     def __init__(
-        self, encoding: GraphEncoding, settings: AutoencoderSettings, graphs: Graphs, workplace: Workplace
+        self,
+        encoding: GraphEncoding,
+        settings: AutoencoderSettings,
+        graphs: Graphs,
+        workplace: Workplace,
+        attempt: int = 1,
     ) -> None:
         self.settings = settings
         self.graphs = graphs
         self.workplace = workplace
-        self.network = GraphAutoencoder(encoding, settings, workplace.generator("weights"))
+        self.attempt = attempt
+        self.network = GraphAutoencoder(encoding, settings, self._generator("weights"))
         self.optimizer = Adam(self.network.parameters(), settings.lr, fused=True)
         self.losses: list[float] = []
 
-    def train(self, about: dict[str, Any], state: dict[str, Any] | None) -> None:
+    def _generator(self, stream: str) -> torch.Generator:
+        return self.workplace.generator(stream if self.attempt == 1 else f"attempt {self.attempt}/{stream}")
+
+    def train(self, about: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
         """All epochs, or those that a saved state lacks."""
         if state is not None:
             self.network.load_state_dict(state["network"])
@@ -168,6 +233,7 @@ class _Run:
         for epoch in range(len(self.losses), self.settings.epochs):
             self.losses.append(self._epoch(epoch))
             saved = {
+                "attempt": self.attempt,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "losses": self.losses,
@@ -178,8 +244,8 @@ class _Run:
 
     def _epoch(self, epoch: int) -> float:
         """One pass over all graphs; the mean loss of a step."""
-        order = torch.randperm(len(self.graphs), generator=self.workplace.generator(f"order/{epoch}")).numpy()
-        draw = self.workplace.generator(f"noise/{epoch}")
+        order = torch.randperm(len(self.graphs), generator=self._generator(f"order/{epoch}")).numpy()
+        draw = self._generator(f"noise/{epoch}")
         noisy = self.settings.mode == "train" or epoch == 0
         self.network.train(noisy)
         for group in self.optimizer.param_groups:

@@ -12,7 +12,7 @@ import torch
 import uninas_bench as ub
 from tests.plugins.arch2vec.toy import ToyWorkplace, small
 from uninas_bench_plugins._arch2vec import training
-from uninas_bench_plugins._arch2vec.evaluation import evaluate
+from uninas_bench_plugins._arch2vec.evaluation import Figures, evaluate
 from uninas_bench_plugins._arch2vec.graphs import RULES
 from uninas_bench_plugins._arch2vec.settings import AutoencoderSettings, suited
 from uninas_bench_plugins._arch2vec.training import (
@@ -66,6 +66,74 @@ def test_interrupted_trainings_end_bit_for_bit_the_same(tmp_path, mode, schedule
         train_autoencoder(space, settings, workplace)
         assert [done for done, _, _ in workplace.reports] == [*range(at + 1, 4), 3]
         same(tmp_path / "whole", tmp_path / str(at))
+
+
+def judged_as(monkeypatch, shares):
+    """Let attempts be as good as the shares say, one after the other; returns what was judged."""
+    seen = []
+
+    def share(figures):
+        seen.append(figures)
+        return shares[len(seen) - 1]
+
+    monkeypatch.setattr(training, "_share_of_goal", share)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept", "made"), [((1.0,), 1, 1), ((0.4, 1.0), 2, 2), ((0.9, 0.4, 0.2), 1, 3)]
+)
+def test_attempts_end_with_the_first_good_one_and_the_best_is_kept(tmp_path, monkeypatch, shares, kept, made):
+    space = ub.space("nats_size")
+    seen = judged_as(monkeypatch, shares)
+    train_autoencoder(space, small(attempts=3), ToyWorkplace(tmp_path))
+    assert len(seen) == made
+    assert json.loads((tmp_path / FIGURES).read_text())["attempt"] == kept
+    alone = ToyWorkplace(tmp_path / "alone")
+    generator = alone.generator
+    streams = ("weights", "order", "noise")
+
+    def shifted(stream=""):
+        moved = kept > 1 and stream.startswith(streams)
+        return generator(f"attempt {kept}/{stream}" if moved else stream)
+
+    alone.generator = shifted
+    train_autoencoder(space, small(), alone)
+    first, second = state(tmp_path)["network"], state(tmp_path / "alone")["network"]
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_attempts_are_judged_by_what_comes_back_and_by_the_prior():
+    figures = Figures(1.0, 1.0, dict.fromkeys(RULES, 0.96), dict.fromkeys(RULES, 0.7))
+    assert training._share_of_goal(figures) == 1
+    assert training._share_of_goal(replace(figures, reconstruction=0.05)) < 0.06
+    assert training._share_of_goal(replace(figures, validity={**figures.validity, "strict": 0.5})) < 0.6
+
+
+@pytest.mark.parametrize("at", [2, 3, 4, 5])
+def test_an_interrupted_second_attempt_goes_on(tmp_path, monkeypatch, at):
+    """Three epochs each: the fourth state is of the second attempt."""
+    space, settings = ub.space("nasbench201"), small(attempts=2)
+    judged_as(monkeypatch, (0.5, 0.6))
+    train_autoencoder(space, settings, ToyWorkplace(tmp_path / "whole"))
+    workplace = ToyWorkplace(tmp_path / "killed")
+    write, count = workplace.write, 0
+
+    def killed(name, data):
+        nonlocal count
+        write(name, data)
+        count += 1
+        if count == at:
+            raise KilledError
+
+    workplace.write = killed
+    judged_as(monkeypatch, (0.5,))
+    with pytest.raises(KilledError):
+        train_autoencoder(space, settings, workplace)
+    assert state(tmp_path / "killed")["attempt"] == 1 + (at > 3)
+    judged_as(monkeypatch, (0.5, 0.6) if at <= 3 else (0.6,))
+    train_autoencoder(space, settings, ToyWorkplace(tmp_path / "killed"))
+    same(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_seeds_differ_and_nothing_global_is_touched(tmp_path):
@@ -126,13 +194,13 @@ def test_the_rate_falls_to_nothing_after_the_last_epoch(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_nasbench201_comes_back_and_its_prior_is_valid(tmp_path):
-    """The prior depends on the seed: of four, 96% to 99% of its samples were strictly valid."""
+    """The prior depends on the seed, so the first attempt may not be the last."""
     space = ub.space("nasbench201")
     train_autoencoder(space, suited("nasbench201"), ToyWorkplace(tmp_path))
     figures = read_figures(tmp_path)
     assert figures.reconstruction >= 0.99
     assert figures.validity["operations"] >= 0.9
-    assert figures.validity["strict"] >= 0.93
+    assert figures.validity["strict"] >= 0.94
     assert figures.uniqueness["strict"] >= 0.6
 
 
