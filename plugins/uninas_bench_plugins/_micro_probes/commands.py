@@ -10,6 +10,7 @@ MODULES = {
     "plan": "uninas_bench_plugins._micro_probes.plan_command",
     "search": "uninas_bench_plugins._micro_probes.search_command",
     "show": "uninas_bench_plugins._micro_probes.show_command",
+    "subsets": "uninas_bench_plugins._micro_probes.subsets_command",
 }
 """Every command and the module that holds it as ``command``, imported when it runs."""
 
