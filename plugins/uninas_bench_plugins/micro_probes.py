@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uninas_bench import Proxy, Subject, hookimpl
-from uninas_bench_plugins._micro_probes.settings import MicroProbesSettings
+from uninas_bench import NotApplicable, Proxy, Subject, hookimpl
+from uninas_bench_plugins._micro_probes.settings import SMALLEST_SIDE, MicroProbesSettings
 
 if TYPE_CHECKING:
     import click
@@ -61,8 +61,10 @@ class MicroProbes(Proxy):
         from uninas_bench_plugins._micro_probes.evaluation import evaluate
 
         side = self.settings.side or subject.resolution
-        if subject.space is None:
-            side = subject.resolution
+        if subject.space is None and (side := subject.resolution) < SMALLEST_SIDE:
+            raise NotApplicable(
+                f"images of {side} pixels were given; the probes need {SMALLEST_SIDE} or more"
+            )
         return _components(
             evaluate(
                 lambda: subject.network(side),
@@ -70,10 +72,15 @@ class MicroProbes(Proxy):
                 seed=subject.run_seed,
                 device=subject.device,
                 side=side,
-                images=_pool(subject.images) if subject.images is not None else None,
+                images=self._images(subject),
                 features=_taps(subject),
             )
         )
+
+    def _images(self, subject: Subject) -> ImagePool | None:
+        if self.settings.source != "task" or subject.images is None:
+            return None
+        return _pool(subject.images)
 
     def aggregate(self, components: pd.DataFrame) -> pd.Series[float]:
         """S: the weighted sum of z-scores; an architecture that lacks a score has none.
@@ -103,9 +110,16 @@ def _components(evaluation: Evaluation) -> dict[str, float]:
 @lru_cache(maxsize=1)
 def _pool(images: ImageSet) -> ImagePool:
     """One pool for one set of images: examples are kept by the pool that they are of."""
+    import numpy as np
+
     from uninas_bench_plugins._micro_probes.images import ImagePool
 
-    return ImagePool.of(images.pixels, images.labels, "images of the task")
+    pixels = images.pixels
+    if pixels.dtype != np.uint8:
+        # Of whatever unit they are, the least is black and the largest white.
+        low, high = pixels.min(), pixels.max()
+        pixels = (pixels - low) / max(high - low, np.finfo(np.float32).tiny)
+    return ImagePool.of(pixels, images.labels, "images of the task")
 
 
 def _taps(subject: Subject) -> Taps | None:

@@ -8,7 +8,7 @@ from uninas_bench import Init, Settings, UserError
 
 NAMES = ("lgj", "oip", "rm", "csb", "mf", "vm")
 """In the order of the paper."""
-_SMALLEST_SIDE = 16
+SMALLEST_SIDE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,9 @@ class MicroProbesSettings(Settings):
         for name in ("lr", "weight_decay", "seconds", "steps_per_epoch"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name}={getattr(self, name)}: expected 0 or more")
-        if self.side and self.side < _SMALLEST_SIDE:
+        if self.side and self.side < SMALLEST_SIDE:
             raise UserError(
-                f"side={self.side}: expected at least {_SMALLEST_SIDE} pixels, or 0 for the task's"
+                f"side={self.side}: expected at least {SMALLEST_SIDE} pixels, or 0 for the task's"
             )
         for text in ("options", "reference"):
             if "," in getattr(self, text):
