@@ -23,6 +23,7 @@ LEVELS = 12
 
 def draw_plan(plan: BudgetPlan) -> Figure:
     """Data by epochs, both logarithmic; colour and lines are the surface, numbers what was measured."""
+    from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
@@ -37,9 +38,10 @@ def draw_plan(plan: BudgetPlan) -> Figure:
     figure.colorbar(filled, ax=axes, label="fitted Kendall tau of the pilots", pad=0.02)
     seconds = plan.response.calibration.cost.seconds(data, epochs)
     if seconds.max() > chosen.budget:
-        axes.contourf(
-            data, epochs, seconds, [chosen.budget, seconds.max()], colors="none", hatches=["///"], alpha=0
+        beyond = axes.contourf(
+            data, epochs, seconds, [chosen.budget, seconds.max()], colors="none", hatches=["//"]
         )
+        beyond.set(edgecolor=(*to_rgb(BUDGET), 0.25), linewidth=0)
         axes.contour(data, epochs, seconds, [chosen.budget], colors=BUDGET, linewidths=2)
     _anchors(axes, plan)
     axes.plot(
@@ -50,8 +52,11 @@ def draw_plan(plan: BudgetPlan) -> Figure:
         chosen.data, chosen.epochs, marker="*", color=CHOICE, markersize=17, markeredgecolor="white",
         linestyle="none", zorder=6, label=f"chosen: data {chosen.data:,}, epochs {chosen.epochs}",
     )  # fmt: skip
-    axes.plot([], [], color=BUDGET, linewidth=2, label=f"budget {duration_text(chosen.budget)}")
+    axes.plot(
+        [], [], color=BUDGET, linewidth=2, label=f"budget {duration_text(chosen.budget)}, hatched: above"
+    )
     _axes(axes, plan)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
@@ -111,8 +116,7 @@ def _axes(axes: Axes, plan: BudgetPlan) -> None:
     axes.set_xlabel("data: training examples of each probe")
     axes.set_ylabel("epochs")
     axes.set_title(
-        f"{plan.space} [{plan.scale}] on {plan.task}: {len(plan.pilots)} pilots, ranked by {plan.reference}",
+        f"{plan.space} [{plan.scale}] on {plan.task}\n{len(plan.pilots)} pilots, ranked by {plan.reference}",
         fontsize=9,
         loc="left",
     )
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False, fontsize=9)
