@@ -27,13 +27,15 @@ def cholesky_factors(probabilities: Tensor) -> Tensor:
     """Lower factors L (B, C, C) with ``L L^T = diag(pi) - pi pi^T``, in closed form; the last column is 0.
 
     With q_i = 1 - pi_0 - ... - pi_i: L_ii = sqrt(pi_i q_i / q_(i-1)) and L_ij = -(pi_i / q_j) L_jj
-    below the diagonal. The last q is zero by definition, whatever rounding left there.
+    below the diagonal. The last q is zero by definition, whatever rounding left there; so are those before
+    it that are not positive, where the sum of very many smoothed probabilities exceeds one.
 
     Source: Tanabe and Sagae, An exact Cholesky decomposition of the multinomial covariance matrix, 1992.
     """
-    rest = (1 - probabilities.cumsum(1)).clamp_min(torch.finfo(probabilities.dtype).tiny)
+    rest = (1 - probabilities.cumsum(1)).clamp_min(0)
     rest[:, -1] = 0
     before = torch.cat([torch.ones_like(rest[:, :1]), rest[:, :-1]], 1)
+    before.clamp_min_(torch.finfo(probabilities.dtype).tiny)
     diagonal = (probabilities * rest / before).sqrt()
     ratio = torch.where(rest > 0, diagonal / rest, 0)
     below = -(probabilities[:, :, None] * ratio[:, None, :]).tril(-1)

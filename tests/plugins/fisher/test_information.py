@@ -53,6 +53,18 @@ def test_factor_is_numpys_cholesky(classes: int) -> None:
         assert not factor[:, -1].any()
 
 
+@pytest.mark.parametrize("classes", [500, 1000])
+def test_thousand_classes_whose_smoothed_probabilities_exceed_one(classes: int) -> None:
+    """The half-precision constants of the smoothing add up to 1.0002: more than the last classes have."""
+    pi = smoothed_probabilities(_logits(4, classes, 10.0), 0.05)
+    assert (pi[:, :-1].sum(1) > 1).any()
+    for p, factor in zip(pi, cholesky_factors(pi), strict=True):
+        covariance = torch.diag(p) - torch.outer(p, p)
+        # What is lost is of the order of what is in excess.
+        torch.testing.assert_close(factor @ factor.T, covariance, rtol=0, atol=4 * float(p.sum() - 1))
+        assert (factor.diagonal() >= 0).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 12), st.floats(0.1, 2000), st.integers(0, 99))
 def test_matrices_are_positive_semidefinite_and_finite(classes: int, spread: float, seed: int) -> None:
