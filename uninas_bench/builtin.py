@@ -21,9 +21,10 @@ def uninas_bench_spaces() -> Iterable[SearchSpace]:
     from uninas_bench.spaces.mbconv.space import Mbconv
     from uninas_bench.spaces.nasbench201 import NasBench201
     from uninas_bench.spaces.nats_size import NatsSize
+    from uninas_bench.spaces.timm_zoo.space import TimmZoo
     from uninas_bench.spaces.uninas.space import Uninas
 
-    return [NasBench201(), NatsSize(), Uninas(), Hytra(), Mbconv()]
+    return [NasBench201(), NatsSize(), Uninas(), Hytra(), Mbconv(), TimmZoo()]
 
 
 @hookimpl

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,7 @@ from uninas_bench.ground_truth import catalogue
 from uninas_bench.ground_truth.catalogue import all_entries, find_for, find_ground_truth, ground_truth_entries
 from uninas_bench.ground_truth.files import write_table
 from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
+from uninas_bench.spaces.timm_zoo.space import TimmZoo
 
 
 def add(folder: Path, name: str, space: str = "nats_size", task: str = "cifar10") -> GroundTruth:
@@ -40,6 +43,20 @@ def test_by_name_space_task_path_and_object(data_folder: Path) -> None:
 def test_a_space_with_one_task_needs_no_task(data_folder: Path) -> None:
     add(data_folder, "one")
     assert find_ground_truth("nats_size").info.name == "one"
+
+
+def test_a_table_tells_of_its_task_at_another_resolution(data_folder: Path) -> None:
+    table = add(data_folder, "one")
+    assert find_ground_truth("one", task="cifar10@16").info == table.info
+    assert find_ground_truth("nats_size", task="cifar10@16").info == table.info
+    for other in ("cifar100@32", "cifar10-valid@16", "cifar10@"):
+        with pytest.raises(UserError, match=f"ground truth one is of task cifar10, not {other}"):
+            find_ground_truth("one", task=other)
+    # What was measured at that resolution comes first, and tells nothing of the task's own.
+    exact = add(data_folder, "exact", task="cifar10@16")
+    assert find_ground_truth("nats_size", task="cifar10@16").info == exact.info
+    with pytest.raises(UserError, match="ground truth exact is of task cifar10@16, not cifar10"):
+        find_ground_truth("exact", task="cifar10")
 
 
 def test_several_tables_of_one_task(data_folder: Path) -> None:
@@ -107,3 +124,15 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNINAS_BENCH_DATA")
     assert catalogue.data_folder().name == "uninas-bench"
     assert ground_truth_entries() is not None
+
+
+def test_the_table_of_the_zoo_is_what_is_printed(data_folder: Path) -> None:
+    folder = Path(str(resources.files("uninas_bench_tables")))
+    printed = tomllib.loads((folder / "published" / "timm_zoo.toml").read_text())
+    table = find_ground_truth("timm_zoo", task="imagenet1k@64")
+    assert table.info.name == "timm-zoo"
+    assert table.accuracies().to_dict() == {name: row["top1"] for name, row in printed.items()}
+    assert list(printed) == [architecture.encoding for architecture in TimmZoo().enumerate()]
+    # Of the original paper, and of torchvision's documentation of these weights.
+    assert printed["resnet50"] == {"weights": "tv_in1k", "top1": pytest.approx(76.13, abs=0.01)}
+    assert printed["deit_small_patch16_224"]["top1"] == pytest.approx(79.8, abs=0.05)

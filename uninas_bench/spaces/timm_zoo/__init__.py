@@ -1,0 +1,1 @@
+"""The space `timm_zoo`: published networks of several families."""
