@@ -280,6 +280,18 @@ def test_mistakes_are_named(options, message):
         board(toy.perfect, **options)
 
 
+def test_scores_at_another_resolution_are_ranked_by_the_accuracies_of_the_task():
+    @ub.simple_proxy("side", version=1, needs={"images"}, batch=2)
+    def side(subject):
+        assert subject.batch()[0].shape == (2, 3, 16, 16)
+        return subject.costs.flops
+
+    frame = board(side, task="cifar10@16", sample=8)
+    assert (frame.attrs["task"], frame.attrs["ground_truth"]["task"]) == ("cifar10@16", "cifar10")
+    assert row(frame, "side")["failed"] == 0
+    assert row(frame, "side")["tau"] == row(frame, "flops")["tau"]
+
+
 def test_a_task_alone_is_not_enough():
     with pytest.raises(UserError, match="task cifar10: name the space or the ground truth too"):
         build(task="cifar10", store=None)

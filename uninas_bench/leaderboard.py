@@ -63,7 +63,8 @@ def build(
 
     Args:
         space: a name takes the scale of the table; an object must have it.
-        task: default the table's.
+        task: default the table's. At another resolution, as ``imagenet1k@64`` for a table of ``imagenet1k``,
+            networks are scored there, and ranked by the accuracies of the table.
         ground_truth: a name, a path or a table; default the one of ``space`` and ``task``, or the embedded.
         proxies: default all that are installed. `score_columns.BASELINES` are always added.
         aggregates: ensembles as further rows, ``mine = rank: vkdnw + jacov - 0.5*flops``. Members that are
@@ -117,7 +118,7 @@ def build(
         host.space(space)  # A misspelt space must not end in the search for its table.
     table = _table(host, space, task, ground_truth)
     found = _space(host, table, space)
-    found_task = find_task(table.info.task)
+    found_task = find_task(table.info.task if task is None else str(task))
     shown, chosen = _proxies(host, proxies, ensembles, settings or {})
     accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
     taken = {*host.proxies, *BASELINES, *(proxy.name for proxy in chosen)}
@@ -270,6 +271,7 @@ def _subject(
         "task": task.name,
         "ground_truth": {
             "name": info.name,
+            "task": info.task,
             "architectures": len(table),
             "seeds": len(seeds),
             "protocol": info.protocol,

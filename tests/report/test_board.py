@@ -32,7 +32,8 @@ def frame(**changes):
         "scale": "channels=8,cells=1",
         "task": "mnist-hard",
         "ground_truth": {
-            "name": "some_table", "architectures": 318, "seeds": 8, "protocol": "8 epochs", "source": "here",
+            "name": "some_table", "task": "mnist-hard", "architectures": 318, "seeds": 8,
+            "protocol": "8 epochs", "source": "here",
         },
         "noise_ceiling": {"split_half": 0.7, "corrected": 0.8123, "corrected_low": 0.79,
                           "corrected_high": 0.83, "low": 0.68, "high": 0.72, "seeds": 8},
@@ -138,7 +139,16 @@ def test_the_head_names_table_and_ceiling():
     for part in ("nasbench201 [channels=8, cells=1] on mnist-hard", "x 8 seeds", ".812 [.790, .830]"):
         assert part in line
     unknown = sentences.subject_line(frame(noise_ceiling=None).attrs)
-    assert "noise ceiling unknown" in unknown
+    assert "noise ceiling unknown (no accuracies per seed)" in unknown
+
+
+def test_the_head_of_a_table_of_single_trainings_at_another_resolution():
+    attrs = frame(scale="", task="mnist-hard@24", noise_ceiling=None).attrs
+    attrs["ground_truth"] |= {"seeds": 1}
+    assert sentences.subject_line(attrs) == (
+        "nasbench201 on mnist-hard@24 · ground truth: some_table, 318 architectures x 1 seed on mnist-hard, "
+        "noise ceiling unknown (one training each)"
+    )
 
 
 def test_boards_without_intervals_say_nothing_of_them():

@@ -55,26 +55,29 @@ def find_ground_truth(
 
     Args:
         table: ``nasbench201-cifar10``, ``nasbench201`` (with ``task``), ``embedded``, a file, or an object.
-        task: must be the table's where both are given.
+        task: must be the table's where both are given, or the table's at another resolution: a table of
+            ``imagenet1k`` also tells how good scores made for ``imagenet1k@64`` are.
         host: whose plugins may add tables; default the one without plugin files.
 
     Raises:
         UserError: no such table, more than one, one of another task, or a malformed file.
     """
     found = _find(table, task, host)
-    if task is not None and found.info.task != task:
+    if task is not None and not _tells_of(found.info.task, task):
         raise UserError(f"ground truth {found.info.name} is of task {found.info.task}, not {task}")
     return found
 
 
 def find_for(space: str, task: str, host: Host | None = None) -> GroundTruthEntry:
-    """The only table of a space and a task.
+    """The only table of a space and a task; without one, that of the task at its own resolution.
 
     Raises:
         UserError: there is none, or there are several.
     """
     entries = all_entries(host)
-    names = [name for name, info in _infos(entries).items() if (info.space, info.task) == (space, task)]
+    tasks = {name: info.task for name, info in _infos(entries).items() if info.space == space}
+    names = [name for name, known in tasks.items() if known == task]
+    names = names or [name for name, known in tasks.items() if _tells_of(known, task)]
     if len(names) == 1:
         return entries[names[0]]
     if names:
@@ -82,6 +85,12 @@ def find_for(space: str, task: str, host: Host | None = None) -> GroundTruthEntr
             f"several ground truths of {space} on {task}: {', '.join(names)}; give one by its name"
         )
     raise UserError(f"no ground truth of {space} on {task}; {_advice(entries, space, task)}")
+
+
+def _tells_of(measured: str, task: str) -> bool:
+    """Whether accuracies of the task ``measured`` stand for ``task``: the same, or at another resolution."""
+    own, _, resolution = task.partition("@")
+    return task == measured or (own == measured and bool(resolution))
 
 
 def _find(table: str | Path | GroundTruth, task: str | None, host: Host | None) -> GroundTruth:

@@ -20,11 +20,12 @@ _SHOWN = 3
 
 def subject_line(attrs: Mapping[Any, Any]) -> str:
     """Space, scale, task, ground truth and noise ceiling in one line."""
-    scale = attrs["scale"].replace(",", ", ")
+    scale = f" [{attrs['scale'].replace(',', ', ')}]" if attrs["scale"] else ""
     table = attrs["ground_truth"]
+    measured = f" on {table['task']}" if table["task"] != attrs["task"] else ""
     return (
-        f"{attrs['space']} [{scale}] on {attrs['task']} · ground truth: {table['name']}, "
-        f"{table['architectures']:,} architectures{_seeds(table)}{_ceiling(attrs['noise_ceiling'])}"
+        f"{attrs['space']}{scale} on {attrs['task']} · ground truth: {table['name']}, "
+        f"{table['architectures']:,} architectures{_seeds(table)}{measured}{_ceiling(attrs)}"
     )
 
 
@@ -48,12 +49,16 @@ def versions_line(frame: pd.DataFrame) -> str:
 
 
 def _seeds(table: Mapping[Any, Any]) -> str:
+    if table["seeds"] == 1:
+        return " x 1 seed"
     return f" x {table['seeds']} seeds" if table["seeds"] else ", mean over seeds"
 
 
-def _ceiling(ceiling: Mapping[Any, Any] | None) -> str:
+def _ceiling(attrs: Mapping[Any, Any]) -> str:
+    ceiling = attrs["noise_ceiling"]
     if ceiling is None:
-        return ", noise ceiling unknown (no accuracies per seed)"
+        why = "one training each" if attrs["ground_truth"]["seeds"] == 1 else "no accuracies per seed"
+        return f", noise ceiling unknown ({why})"
     tau, low, high = (share(ceiling[name]) for name in ("corrected", "corrected_low", "corrected_high"))
     return f", noise ceiling tau {tau} [{low}, {high}]"
 
