@@ -100,7 +100,7 @@ class Binding(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The share of pairs that are named."""
-        return float((self.answer(output) == targets["label"]).float().mean())
+        return float((self.answer(output) == targets["label"]).float().mean().item())
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """Always the same pair (``blind``); colour or shape known, the other one guessed."""

@@ -87,7 +87,7 @@ class Inpainting(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The mean over pictures of the formula."""
-        return float(self._distances(output, targets, 0.0).mean()) * STD
+        return float(self._distances(output, targets, 0.0).mean().item()) * STD
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """The input as it is (``copy``), its mean ``colour``, and the mean of all originals (``blind``)."""

@@ -101,7 +101,7 @@ class Jigsaw(Probe):
         counts = targets["counts"]
         distances = (self._position(targets["place"]) - self._position(answers)).norm(dim=-1) * counts
         known = counts.any(dim=1)
-        return float((distances.sum(dim=1)[known] / counts.sum(dim=1)[known]).mean())
+        return float((distances.sum(dim=1)[known] / counts.sum(dim=1)[known]).mean().item())
 
     def _position(self, index: Tensor) -> Tensor:
         """P of the formula: centres of patches in image sides, x and y."""

@@ -81,7 +81,7 @@ class Memory(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """Accuracy."""
-        return float((self.answer(output) == targets["label"]).float().mean())
+        return float((self.answer(output) == targets["label"]).float().mean().item())
 
     def score(self, test: float, train: float | None = None) -> float:
         """The formula: ``test`` less the gap between ``train`` and ``test``."""

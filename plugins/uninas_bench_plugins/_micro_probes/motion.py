@@ -80,7 +80,7 @@ class Motion(Probe):
 
     def measure(self, output: Tensor, targets: Targets) -> float:
         """The mean over examples of the formula."""
-        return float((output - targets["centre"]).norm(dim=1).mean())
+        return float((output - targets["centre"]).norm(dim=1).mean().item())
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """The image's middle (``blind``), the ``last`` centre shown, a ``straight`` line through walls."""

@@ -91,7 +91,7 @@ def on_circle(angles: Tensor) -> Tensor:
 
 def _distance(some: Tensor, others: Tensor) -> float:
     """The mean distance of angles as points of the unit circle."""
-    return float((on_circle(some) - on_circle(others)).norm(dim=-1).mean())
+    return float((on_circle(some) - on_circle(others)).norm(dim=-1).mean().item())
 
 
 def turned_crops(pictures: Tensor, centres: Tensor, angles: Tensor, side: int) -> Tensor:
