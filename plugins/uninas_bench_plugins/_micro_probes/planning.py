@@ -15,9 +15,10 @@ import numpy as np
 
 from uninas_bench import Architecture, SearchSpace, UserError
 from uninas_bench_plugins._micro_probes.choosing import Anchor, Chosen, Response, choose, respond
+from uninas_bench_plugins._micro_probes.durations import duration_text
 from uninas_bench_plugins._micro_probes.optimum import Box
 from uninas_bench_plugins._micro_probes.quality import against_accuracies, against_largest
-from uninas_bench_plugins._micro_probes.spending import Kind
+from uninas_bench_plugins._micro_probes.spending import Kind, calibrate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ def plan(
     settings = settings or PlanSettings()
     _check_cost(bench, settings)
     pilots = draw_pilots(bench.space, settings.pilots, settings.seed, truth)
-    measured = measure_anchors(bench, pilots, settings)
+    measured = measure_anchors(bench, pilots, settings, budget)
     if truth is None:
         responses = against_largest(bench, measured)
         reference = f"scores at data {settings.box.data_max:g} and epochs {settings.box.epochs_max:g}"
@@ -152,7 +153,7 @@ def plan_each(
     settings = settings or PlanSettings()
     _check_cost(bench, settings)
     pilots = draw_pilots(bench.space, settings.pilots, settings.seed, truth)
-    measured = measure_anchors(bench, pilots, settings)
+    measured = measure_anchors(bench, pilots, settings, budget)
     return [_plan_one(bench, budget, settings, measured, pilot.encoding) for pilot in pilots]
 
 
@@ -204,18 +205,44 @@ def anchor_grid(box: Box, batch: int) -> list[tuple[int, int]]:
     return sorted(((d, e) for d in data for e in epochs), key=lambda place: (place[0] * place[1], place))
 
 
-def measure_anchors(bench: Bench, pilots: Sequence[Architecture], settings: PlanSettings) -> list[Measured]:
-    """Score the pilots at every anchor under every seed, the cheapest first."""
+def measure_anchors(
+    bench: Bench, pilots: Sequence[Architecture], settings: PlanSettings, budget: float
+) -> list[Measured]:
+    """Score the pilots at every anchor under every seed, the cheapest first.
+
+    Raises:
+        UserError: the cheapest costs more than the budget, so that the others need not be measured.
+    """
     grid = anchor_grid(settings.box, bench.batch)
     seeds = range(settings.seed, settings.seed + settings.repeats)
     places = [(data, epochs, seed) for data, epochs in grid for seed in seeds]
-    return [
-        bench.measure(
-            pilots, data, epochs, seed,
-            f"anchor {number}/{len(places)} (data {data:,}, epochs {epochs}, seed {seed})",
-        )
-        for number, (data, epochs, seed) in enumerate(places, start=1)
-    ]  # fmt: skip
+    measured: list[Measured] = []
+    for number, (data, epochs, seed) in enumerate(places, start=1):
+        left = _seconds_left(measured, places) * len(pilots) / bench.workers
+        text = f"anchor {number}/{len(places)} (data {data:,}, epochs {epochs}, seed {seed})"
+        text += f", about {duration_text(left)} for all that are left" if left else ""
+        found = bench.measure(pilots, data, epochs, seed, text)
+        # Half of the pilots say it, not the first one, which also pays for what is loaded once.
+        least = float(found.seconds.median())
+        if not measured and least > budget:
+            raise UserError(
+                f"budget {budget:.4g} s: the least, data {data} and epochs {epochs}, took {least:.4g} s; "
+                f"expected at least {least:.4g} s, or a smaller lower bound of either"
+            )
+        measured.append(found)
+    return measured
+
+
+def _seconds_left(measured: Sequence[Measured], places: Sequence[tuple[int, int, int]]) -> float:
+    """Of one architecture at the places that are not measured yet; 0 where it is not known."""
+    seconds = [float(entry.seconds.mean()) for entry in measured]
+    try:
+        cost = calibrate(
+            "product", [entry.data for entry in measured], [entry.epochs for entry in measured], seconds
+        ).cost
+    except UserError:
+        return 0.0
+    return sum(float(cost.seconds(data, epochs)) for data, epochs, _ in places[len(measured) :])
 
 
 def _plan_one(

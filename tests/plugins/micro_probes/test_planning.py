@@ -294,6 +294,27 @@ def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert taus == [anchor.response for anchor in whole.response.anchors]
 
 
+def test_a_budget_below_the_cheapest_anchor_is_refused_after_that_anchor() -> None:
+    said: list[str] = []
+    bench = quick_bench(announce=lambda text, _count: said.append(text))
+    with pytest.raises(UserError, match=r"^budget 0\.6 s: .*data 64 and epochs 1, took 0\.692 s"):
+        plan(bench, 0.6, PlanSettings(pilots=3), TRUTH)
+    assert len(said) == 1
+
+
+def test_the_time_that_is_left_is_foretold() -> None:
+    said: list[str] = []
+    bench = quick_bench(announce=lambda text, _count: said.append(text))
+    plan(bench, 3.0, PlanSettings(pilots=3, repeats=1), TRUTH)
+    assert said[0] == "anchor 1/9 (data 64, epochs 1, seed 0)"
+    # Data and epochs both have to differ before the cost is known; here it is exact.
+    left = 3 * sum(seconds_of(data, epochs) for data, epochs in anchor_grid(BOX, 32)[7:])
+    assert (
+        said[7]
+        == f"anchor 8/9 (data 1,024, epochs 4, seed 0), about {left / 60:.3g} min for all that are left"
+    )
+
+
 def test_what_is_scored_is_announced(tmp_path: Path) -> None:
     said: list[tuple[str, int]] = []
     bench = real_bench(tmp_path / "scores.db", announce=lambda text, count: said.append((text, count)))
