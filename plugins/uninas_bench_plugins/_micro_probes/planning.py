@@ -218,7 +218,7 @@ def measure_anchors(
     places = [(data, epochs, seed) for data, epochs in grid for seed in seeds]
     measured: list[Measured] = []
     for number, (data, epochs, seed) in enumerate(places, start=1):
-        left = _seconds_left(measured, places) * len(pilots) / bench.workers
+        left = _seconds_left(measured, places, settings.cost) * len(pilots) / bench.workers
         text = f"anchor {number}/{len(places)} (data {data:,}, epochs {epochs}, seed {seed})"
         text += f", about {duration_text(left)} for all that are left" if left else ""
         found = bench.measure(pilots, data, epochs, seed, text)
@@ -233,12 +233,12 @@ def measure_anchors(
     return measured
 
 
-def _seconds_left(measured: Sequence[Measured], places: Sequence[tuple[int, int, int]]) -> float:
+def _seconds_left(measured: Sequence[Measured], places: Sequence[tuple[int, int, int]], kind: Kind) -> float:
     """Of one architecture at the places that are not measured yet; 0 where it is not known."""
     seconds = [float(entry.seconds.mean()) for entry in measured]
     try:
         cost = calibrate(
-            "product", [entry.data for entry in measured], [entry.epochs for entry in measured], seconds
+            kind, [entry.data for entry in measured], [entry.epochs for entry in measured], seconds
         ).cost
     except UserError:
         return 0.0

@@ -148,6 +148,16 @@ def _check(given: BudgetPlan, bench: Bench, path: Path) -> None:
     for name, value in of.items():
         if getattr(given, name) != value:
             raise UserError(f"{path}: is of {name} {getattr(given, name)}, not of {value}")
+    theirs, ours = _besides(given.settings), _besides(str(bench.proxy.settings))
+    if theirs != ours:
+        name = next(name for name in ours if theirs.get(name) != ours[name])
+        raise UserError(f"{path}: is for {name}={theirs.get(name)}, not for {name}={ours[name]}")
+
+
+def _besides(settings: str) -> dict[str, str]:
+    """Settings without the two that a plan chooses."""
+    pairs = dict(part.split("=", 1) for part in settings.split(","))
+    return {name: value for name, value in pairs.items() if name not in ("data", "epochs")}
 
 
 def _search(

@@ -124,6 +124,8 @@ def test_a_plan_of_something_else_is_refused(folder: Path) -> None:
     )  # fmt: skip
     result = run(*words, code=2)
     assert "is of scale channels=2,cells=1, not of channels=4,cells=1" in result.stderr
+    words = ("search", *SMALL, "--set", "micro_probes.test=9", "--total-budget", "1h", *words[-4:])
+    assert "is for test=8, not for test=9" in run(*words, code=2).stderr
 
 
 @pytest.mark.parametrize(
