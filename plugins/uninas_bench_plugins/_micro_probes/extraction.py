@@ -90,7 +90,8 @@ class Extractor:
 
     def __call__(self, images: Tensor) -> Features:
         """One forward pass; images (B, 3, s, s) of any memory format."""
-        images = images.contiguous(memory_format=self.memory_format)
+        # A copy, because the network may write into what it is given, and others are given the same.
+        images = images.clone(memory_format=self.memory_format)
         if self._features is not None:
             return self._of(self._features(self._network, images), None)
         if self._spots is None:

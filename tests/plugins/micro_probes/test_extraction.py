@@ -89,6 +89,16 @@ def test_a_network_that_views_its_map_keeps_the_plain_layout() -> None:
     assert Extractor(made(SmallCNN), 32).memory_format == torch.channels_last
 
 
+def test_a_network_may_write_into_its_images() -> None:
+    class Writing(Viewing):
+        def forward(self, images):
+            return super().forward(images.mul_(2))
+
+    extract, given = Extractor(made(Writing), 32), images()
+    extract(given)
+    assert torch.equal(given, images())
+
+
 def test_the_users_own_extraction() -> None:
     network = made(SmallCNN)
 
