@@ -15,7 +15,7 @@ from uninas_bench_plugins._micro_probes.memory import Memory
 from uninas_bench_plugins._micro_probes.motion import Motion
 from uninas_bench_plugins._micro_probes.probe import Examples, Probe, Source, intensities
 from uninas_bench_plugins._micro_probes.rotation import Rotation, round_mask, turned_crops
-from uninas_bench_plugins._micro_probes.shapes import HUES, SHAPES, coverage, painted, pixel_centres, rgb
+from uninas_bench_plugins._micro_probes.shapes import HUES, SHAPES, coverage, paint_, pixel_centres, rgb
 
 _PAPER = 1.0
 _FINE = 160
@@ -85,7 +85,7 @@ def _binding(probe: Binding, examples: Examples, answers: Tensor, source: Source
         colour, form = hues[label // probe.shapes], forms[label % probe.shapes]
         cover = coverage(0.36 * form((x - 0.5) / 0.36, (y - 0.5) / 0.36), _FINE)
         paper = torch.full((1, 3, _FINE, _FINE), _PAPER)
-        things.append(painted(paper, rgb(colour[None], 0.85, 0.85)[:, :, None, None], cover[None]))
+        things.append(paint_(paper, rgb(colour[None], 0.85, 0.85)[:, :, None, None], cover[None]))
     return torch.stack(things)
 
 
@@ -100,11 +100,11 @@ def _motion(probe: Motion, examples: Examples, answers: Tensor, source: Source) 
     picture = torch.full((len(answers), 3, _FINE, _FINE), 0.93)
     for i, place in enumerate(before.unbind(1)):
         grey = torch.full((1, 3, 1, 1), 0.9 - 0.35 * (i + 1) / before.shape[1])
-        picture = painted(picture, grey, coverage(away(place) - probe.radius, _FINE))
+        paint_(picture, grey, coverage(away(place) - probe.radius, _FINE))
     orange = torch.tensor([0.95, 0.55, 0.1])[None, :, None, None]
-    picture = painted(picture, orange, coverage(away(answers) - probe.radius, _FINE))
+    paint_(picture, orange, coverage(away(answers) - probe.radius, _FINE))
     ring = (away(examples.targets["centre"]) - probe.radius).abs() - 0.012
-    return painted(picture, torch.full((1, 3, 1, 1), 0.1), coverage(ring, _FINE))[:, None]
+    return paint_(picture, torch.full((1, 3, 1, 1), 0.1), coverage(ring, _FINE))[:, None]
 
 
 def _memory(probe: Memory, examples: Examples, answers: Tensor, source: Source) -> Tensor:

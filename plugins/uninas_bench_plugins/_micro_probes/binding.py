@@ -17,7 +17,7 @@ from uninas_bench_plugins._micro_probes.shapes import (
     HUES,
     SHAPES,
     coverage,
-    painted,
+    paint_,
     pixel_centres,
     rgb,
     turned,
@@ -86,9 +86,9 @@ class Binding(Probe):
             hue = torch.tensor(list(HUES.values()))[colours[:, i]]
             hue = hue + stream.uniform(f"hue {i}", -_HUE_JITTER, _HUE_JITTER)
             paint = rgb(hue, stream.uniform(f"saturation {i}", 0.7, 1), stream.uniform(f"value {i}", 0.7, 1))
-            picture = painted(picture, paint[:, :, None, None], cover)
+            paint_(picture, paint[:, :, None, None], cover)
         noise = stream.normal("noise", 0.02, 3, source.side, source.side)
-        return Examples(normalised((picture + noise).clamp(0, 1))[:, None], {"label": label})
+        return Examples(normalised(picture.add_(noise).clamp_(0, 1))[:, None], {"label": label})
 
     def answer(self, output: Tensor) -> Tensor:
         """The label (N,) of the greatest logit."""
@@ -154,7 +154,7 @@ def _background(stream: Stream, side: int) -> Tensor:
         across, down = stream.uniform(f"wave {i}", -4, 4, 2)[:, :, None, None].unbind(1)
         phase = stream.angle(f"phase {i}")[:, None, None]
         grey = grey + 0.05 * torch.sin(2 * torch.pi * (x * across + y * down) + phase)
-    return grey[:, None].expand(-1, 3, -1, -1)
+    return grey[:, None].repeat(1, 3, 1, 1)
 
 
 def _cover(stream: Stream, side: int, i: int, shape: Tensor, radius: Tensor, centre: Tensor) -> Tensor:

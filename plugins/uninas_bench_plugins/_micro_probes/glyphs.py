@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from uninas_bench_plugins._micro_probes.shapes import coverage, painted, pixel_centres, turned
+from uninas_bench_plugins._micro_probes.shapes import coverage, paint_, pixel_centres, turned
 from uninas_bench_plugins._micro_probes.streams import Stream
 
 _CORNERS = 7
@@ -75,9 +75,9 @@ def instances(glyphs: Glyphs, stream: Stream, side: int) -> Tensor:
     )
     pattern = pattern * contrast[:, :, None, None] + brightness[:, :, None, None]
     cover = coverage(_outside(glyphs.corners, across, down) * _RADIUS, side)
-    picture = painted(_background(stream, side), pattern, cover)
-    picture = painted(picture, stream.uniform("box colour", 0, 1, 3)[:, :, None, None], _box(stream, side))
-    return (picture + stream.normal("noise", 0.03, 3, side, side)).clamp_(0, 1)
+    picture = paint_(_background(stream, side), pattern, cover)
+    paint_(picture, stream.uniform("box colour", 0, 1, 3)[:, :, None, None], _box(stream, side))
+    return picture.add_(stream.normal("noise", 0.03, 3, side, side)).clamp_(0, 1)
 
 
 def _own_frame(stream: Stream, side: int) -> tuple[Tensor, Tensor]:

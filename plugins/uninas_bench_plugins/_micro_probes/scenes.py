@@ -7,6 +7,7 @@ nobody could say which way a turned picture was up, and patches would have no pl
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from uninas_bench_plugins._micro_probes.images import Split
 from uninas_bench_plugins._micro_probes.probe import Source
-from uninas_bench_plugins._micro_probes.shapes import coverage, painted, pixel_centres, rgb
+from uninas_bench_plugins._micro_probes.shapes import coverage, paint_, pixel_centres, rgb
 from uninas_bench_plugins._micro_probes.streams import Stream
 
 THINGS = 4
@@ -40,8 +41,8 @@ def landscapes(stream: Stream, side: int) -> Tensor:
     horizon = stream.uniform("horizon", 0.3, 0.7)
     picture = _sky_and_ground(stream, side, horizon)
     for cover, colour in _things(stream, side, horizon):
-        picture = painted(picture, colour, cover)
-    return (picture + stream.normal("pixel noise", 0.02, 3, side, side)).clamp_(0, 1)
+        paint_(picture, colour, cover)
+    return picture.add_(stream.normal("pixel noise", 0.02, 3, side, side)).clamp_(0, 1)
 
 
 def _sky_and_ground(stream: Stream, side: int, horizon: Tensor) -> Tensor:
@@ -63,11 +64,11 @@ def _sky_and_ground(stream: Stream, side: int, horizon: Tensor) -> Tensor:
     across, down = _column(pitch * slope.cos()), _column(pitch * slope.sin())
     waves = torch.sin(2 * math.pi * (x * across + y * down) + _column(stream.angle("phase")))
     relief = _column(stream.uniform("relief", 0.1, 0.22)) * waves + stream.normal("grain", 0.06, side, side)
-    return painted(_everywhere(ground) + relief[:, None], sky, above)
+    return paint_(_everywhere(ground) + relief[:, None], sky, above)
 
 
-def _things(stream: Stream, side: int, horizon: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Cover (N, s, s) and colour (N, 3, s, s) of each thing, the far ones first, lit from the left."""
+def _things(stream: Stream, side: int, horizon: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cover (N, s, s) and colour (N, 3, 1, s) of each thing, the far ones first, lit from the left."""
     x, y = pixel_centres(side)
     depth = stream.uniform("depth", 0, 0.8, THINGS).sort(dim=1).values
     foot = horizon[:, None] + depth * (1 - horizon[:, None])
@@ -80,7 +81,6 @@ def _things(stream: Stream, side: int, horizon: Tensor) -> list[tuple[Tensor, Te
         stream.uniform("value", 0.45, 0.95, THINGS),
     )  # fmt: skip
     shade = stream.uniform("shade", 0.25, 0.45, THINGS)
-    found = []
     for i in range(THINGS):
         up = (_column(foot[:, i]) - y) / _column(tall[:, i])
         outline = torch.stack([outline(up) for outline in _OUTLINES], dim=1)[
@@ -90,8 +90,7 @@ def _things(stream: Stream, side: int, horizon: Tensor) -> list[tuple[Tensor, Te
         standing = coverage(torch.maximum(-up, up - 1) * _column(tall[:, i]), side) * _column(there[:, i])
         cover = coverage((aside.abs() - outline) * _column(wide[:, i]), side) * standing
         light = 1 - _column(shade[:, i]) * aside.clamp(-1, 1)
-        found.append((cover, colour[:, i, :, None, None] * light[:, None]))
-    return found
+        yield cover, colour[:, i, :, None, None] * light[:, None]
 
 
 def _house(up: Tensor) -> Tensor:

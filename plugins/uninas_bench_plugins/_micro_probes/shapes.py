@@ -22,12 +22,12 @@ def pixel_centres(side: int) -> tuple[Tensor, Tensor]:
 
 def coverage(distance: Tensor, side: int) -> Tensor:
     """How much of a pixel is inside, 0 to 1, from the signed distance of its centre, negative inside."""
-    return (0.5 - distance * side).clamp(0, 1)
+    return (distance * -side).add_(0.5).clamp_(0, 1)
 
 
-def painted(picture: Tensor, colour: Tensor, cover: Tensor) -> Tensor:
-    """A picture (N, 3, s, s) under a colour (N, 3, 1, 1) or (N, 3, s, s) that covers (N, s, s) of it."""
-    return torch.lerp(picture, colour.expand_as(picture), cover[:, None].expand_as(picture))
+def paint_(picture: Tensor, colour: Tensor, cover: Tensor) -> Tensor:
+    """Paint over a picture (N, 3, s, s), in place, where ``cover`` (N, s, s) is, with a colour (N, 3, ..)."""
+    return picture.lerp_(colour.expand_as(picture), cover[:, None].expand_as(picture))
 
 
 def turned(x: Tensor, y: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
