@@ -1,8 +1,14 @@
 """Six vision micro-probes: small tasks that any network is trained on for seconds, and how well it then does.
 
-`probe` is the contract of a task; `images`, `streams`, `scenes`, `shapes` and `glyphs` are what tasks are made
-of; `jigsaw`, `inpainting`, `rotation`, `binding`, `motion` and `memory` are the six; `catalogue` knows them by
-name; `answers`, `panels` and `sheet` draw them.
+The tasks: `probe` is their contract; `images`, `streams`, `scenes`, `shapes` and `glyphs` are what they are
+made of; `jigsaw`, `inpainting`, `rotation`, `binding`, `motion` and `memory` are the six, `catalogue` knows
+them by name; `answers`, `panels` and `sheet` draw them.
+
+The trainings: `extraction` finds a network's features, `heads` what answers a task from them, `training` has
+the recipe; `evaluation` puts them together, `standardising` makes one score of six.
+
+The budgets: `surface` is fitted to what `planning` measures, `spending` says what that costs, and `optimum`
+what is best within a limit.
 
 Source: the note on TF-NAS, "Vision-Oriented Lightweight Neural Architecture Search with Budget-Adaptive
 Evaluation", CVPR 2026, whose authors have published neither code nor supplement. The scores are the note's
