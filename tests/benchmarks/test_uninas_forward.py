@@ -45,7 +45,8 @@ def authors(first: str = "E") -> nn.Module:
 
 
 def timms() -> nn.Module:
-    timm = pytest.importorskip("timm", reason="pip install timm")
+    import timm
+
     model: nn.Module = timm.create_model("coatnet_0_rw_224")
     return model.eval()
 

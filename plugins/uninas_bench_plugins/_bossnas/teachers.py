@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 from typing import Any
 
 import torch
@@ -13,19 +12,15 @@ from torch.nn import functional
 
 from uninas_bench import UserError
 
-INSTALL = 'python3 -m pip install "uninas-bench[distillation]"'
-
 
 def timm_teacher(name: str) -> nn.Module:
     """A pretrained timm model that gives the maps of its stages; timm fetches its weights if need be.
 
     Raises:
-        UserError: timm is missing, knows no such model, or cannot get its weights.
+        UserError: timm knows no such model, or cannot get its weights.
     """
-    try:
-        timm: Any = importlib.import_module("timm")
-    except ImportError:
-        raise UserError(f"teacher={name}: needs timm; {INSTALL}") from None
+    import timm
+
     try:
         model: nn.Module = timm.create_model(name, pretrained=True, features_only=True)
     except Exception as error:

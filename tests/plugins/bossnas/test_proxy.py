@@ -103,7 +103,6 @@ def test_settings_that_make_no_sense(changes, message):
 
 
 def test_a_teacher_that_timm_does_not_know():
-    pytest.importorskip("timm")
     from uninas_bench_plugins._bossnas.teachers import timm_teacher
 
     with pytest.raises(UserError, match="teacher=no_such_model: timm cannot give it"):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -13,7 +12,7 @@ import uninas_bench as ub
 from tests.plugins.bossnas.test_proxy import Cifar, proxy
 from uninas_bench import UserError
 from uninas_bench_plugins._bossnas.objectives import Distillation
-from uninas_bench_plugins._bossnas.teachers import FrozenTeacher, timm_teacher
+from uninas_bench_plugins._bossnas.teachers import FrozenTeacher
 
 LABELS = torch.zeros(6, dtype=torch.int64)
 
@@ -28,7 +27,6 @@ def images(size: int) -> torch.Tensor:
 
 
 def untrained(name: str, **options) -> nn.Module:
-    timm = pytest.importorskip("timm")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return timm.create_model(name, pretrained=False, features_only=True, **options)
@@ -120,7 +118,6 @@ def test_tokens_are_no_map():
 
 
 def test_a_name_without_weights_is_one_line(monkeypatch):
-    timm = pytest.importorskip("timm")
 
     def offline(name, **options):
         assert options == {"pretrained": True, "features_only": True}
@@ -137,9 +134,3 @@ def test_a_name_without_weights_is_one_line(monkeypatch):
             data={"cifar10": Cifar()},
         )
     assert "\n" not in str(caught.value)
-
-
-def test_without_timm_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"teacher=resnet18: needs timm; .*uninas-bench\[distillation\]"):
-        timm_teacher("resnet18")
