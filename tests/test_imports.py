@@ -23,7 +23,10 @@ HEAVY = (
     "networkx",
     "optuna",
 )
-COMMANDS = ("--help", "--version", "spaces", "proxies", "spaces --json", "proxies --json")
+COMMANDS = (
+    "--help", "--version", "spaces", "proxies", "spaces --json", "proxies --json", "probes --help",
+    "probes show --help", "probes plan --help", "probes search --help",
+)  # fmt: skip
 
 
 def imported_by(code: str) -> set[str]:
