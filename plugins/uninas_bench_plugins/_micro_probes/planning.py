@@ -162,6 +162,8 @@ def draw_pilots(
 ) -> list[Architecture]:
     """Architectures drawn uniformly from the table, or, without one, from the space.
 
+    Of a table, more pilots are the same ones and some others, so that what was scored is not lost.
+
     Args:
         space: that they are of.
         count: how many; in a smaller space or table, all.
@@ -180,8 +182,7 @@ def draw_pilots(
                 f"ground truth {truth.info.name} is of {there[0]} [{there[1]}], not of {here[0]} [{here[1]}]"
             )
         left = [encoding for encoding in truth.accuracies().index if encoding not in set(skip)]
-        chosen = rng.choice(len(left), min(count, len(left)), replace=False)
-        found = [Architecture(space.name, left[place]) for place in chosen]
+        found = [Architecture(space.name, left[place]) for place in rng.permutation(len(left))[:count]]
     else:
         wanted = count + len(skip)
         drawn = space.sample(wanted if space.size is None else min(wanted, space.size), rng)

@@ -170,6 +170,7 @@ def test_pilots_are_drawn_from_the_table_and_never_twice() -> None:
     assert len({pilot.encoding for pilot in first}) == 20
     assert {pilot.encoding for pilot in first} <= known
     assert first == draw_pilots(SPACE, 20, 0, TRUTH) != draw_pilots(SPACE, 20, 1, TRUTH)
+    assert first == draw_pilots(SPACE, 50, 0, TRUTH)[:20]
     others = draw_pilots(SPACE, 500, 0, TRUTH, skip=[pilot.encoding for pilot in first])
     assert len(others) == 180
     assert not {pilot.encoding for pilot in others} & {pilot.encoding for pilot in first}
