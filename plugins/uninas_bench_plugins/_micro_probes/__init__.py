@@ -7,8 +7,12 @@ them by name; `answers`, `panels` and `sheet` draw them.
 The trainings: `extraction` finds a network's features, `heads` what answers a task from them, `training` has
 the recipe; `evaluation` puts them together, `standardising` makes one score of six.
 
-The budgets: `surface` is fitted to what `planning` measures, `spending` says what that costs, and `optimum`
-what is best within a limit.
+The budgets: `bench` scores pilots and `quality` says how well they are ranked; `surface` is fitted to that,
+`spending` to what it costs; `optimum` knows what is best within a limit, `choosing` whether to believe it.
+`planning` does all of it, `ablation` asks whether it was worth it; `plan_file`, `plan_figure` and `plan_text`
+show it.
+
+The commands are `commands` and the modules that it names; `asking` has what several of them ask for.
 
 Source: the note on TF-NAS, "Vision-Oriented Lightweight Neural Architecture Search with Budget-Adaptive
 Evaluation", CVPR 2026, whose authors have published neither code nor supplement. The scores are the note's
