@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from uninas_bench.api import space
 from uninas_bench.errors import UserError
 from uninas_bench.proxy import Settings
-from uninas_bench.subject import NetworkSubject
+from uninas_bench.subject import CellSubject, NetworkSubject
 
 
 @pytest.fixture
@@ -84,3 +87,23 @@ def test_weights_are_redrawn_as_the_settings_say(init: Any, deviation: float) ->
     for kept in (seen(init, "keep"), seen("model", "proxy")):
         assert torch.equal(kept.get_parameter("0.weight"), layer.weight)
         assert (kept.get_parameter("1.weight") == 7).all()
+
+
+def test_a_network_may_be_asked_for_at_another_resolution() -> None:
+    """The tables of relative positions are of the resolution that a network is built for."""
+    found = space("uninas")
+    task = replace(found.tasks[0], resolution=32)
+    hybrid = next(a for a in found.sample(20, np.random.default_rng(0)) if "rel_pos_bias" in a.encoding)
+    subject = CellSubject(found, hybrid, task, Settings(), cell_seed=1, run_seed=2, images=None)
+
+    def tables(network: nn.Module) -> list[torch.Size]:
+        return [weight.shape for name, weight in network.named_parameters() if name.endswith(".table")]
+
+    assert (subject.resolution, subject.run_seed) == (32, 2)
+    assert tables(subject.network()) == tables(subject.network(32)) != tables(subject.network(64))
+
+
+def test_a_bare_network_is_what_it_is(network: nn.Module) -> None:
+    found = subject(network, None)
+    assert (found.resolution, found.run_seed, found.images) == (2, 0, None)
+    torch.testing.assert_close(found.network(64).state_dict(), network.state_dict())
