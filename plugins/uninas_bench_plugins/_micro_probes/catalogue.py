@@ -79,7 +79,7 @@ def _made(kind: type[Probe], texts: Mapping[str, str]) -> Probe:
     return kind(**values)
 
 
-_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+_TRUTHS = {"true": True, "false": False}
 
 
 def _known(things: Mapping[str, _T], name: str, what: str) -> _T:

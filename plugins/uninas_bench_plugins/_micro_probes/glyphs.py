@@ -74,7 +74,7 @@ def instances(glyphs: Glyphs, stream: Stream, side: int) -> Tensor:
         stream.uniform("brightness", -0.08, 0.08, 3),
     )
     pattern = pattern * contrast[:, :, None, None] + brightness[:, :, None, None]
-    cover = coverage(_outside(glyphs.corners, across, down) * _RADIUS, side)
+    cover = coverage(outside(glyphs.corners, across, down) * _RADIUS, side)
     picture = paint_(_background(stream, side), pattern, cover)
     paint_(picture, stream.uniform("box colour", 0, 1, 3)[:, :, None, None], _box(stream, side))
     return picture.add_(stream.normal("noise", 0.03, 3, side, side)).clamp_(0, 1)
@@ -89,7 +89,7 @@ def _own_frame(stream: Stream, side: int) -> tuple[Tensor, Tensor]:
     return turned((x - shift[:, 0]) / size, (y - shift[:, 1]) / size, tilt)
 
 
-def _outside(corners: Tensor, across: Tensor, down: Tensor) -> Tensor:
+def outside(corners: Tensor, across: Tensor, down: Tensor) -> Tensor:
     """Distance (N, s, s) to the line of the edge in whose sector a point lies, negative inside, in radii."""
     distance = torch.zeros_like(across)
     for here, there in zip(corners.unbind(1), corners.roll(-1, dims=1).unbind(1), strict=True):

@@ -95,6 +95,19 @@ def test_distractors_share_neither_colour_nor_shape_with_the_target(split, monke
         )
 
 
+def test_nothing_ever_hides_a_part_of_the_target():
+    """The same target with and without four other things, which do not always find room beside it."""
+    alone = Binding(distractors=0).examples(400, "train", Source(0)).inputs[:, 0]
+    among = Binding(distractors=4).examples(400, "train", Source(0)).inputs[:, 0]
+    coloured = ((alone.amax(dim=1) - alone.amin(dim=1)) > 2).float()
+    # Less its rim, through which what is behind shines.
+    target = -torch.nn.functional.max_pool2d(-coloured, 3, stride=1, padding=1) > 0
+    assert target.float().mean() > 0.05
+    differ = (alone - among).abs().amax(dim=1)
+    assert (differ > 0.5).any(dim=(1, 2)).all()
+    assert differ[target].max() < 1e-4
+
+
 def test_a_picture_shows_colour_and_shape_that_its_label_says():
     """With the target alone: its pixels fill a circle, a square, ... of their own size as these do."""
     probe = Binding(colours=6, shapes=6, distractors=0)

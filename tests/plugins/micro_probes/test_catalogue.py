@@ -11,7 +11,7 @@ from uninas_bench_plugins._micro_probes.rotation import Rotation
 
 def test_probes_come_in_the_order_of_the_note_with_their_options():
     assert [probe.name for probe in probes()] == list(PROBES)
-    options = read_options(["lgj.gamma=0.95", "lgj.assign=yes", "vm.longtail=False", "vm.classes = 10"])
+    options = read_options(["lgj.gamma=0.95", "lgj.assign=True", "vm.longtail=False", "vm.classes = 10"])
     assert probes(read_names("vm, lgj"), options) == (Jigsaw(gamma=0.95, assign=True), Memory(classes=10))
     assert probes(["rm"], {"lgj": {"gamma": "0.5"}}) == (Rotation(),)
 

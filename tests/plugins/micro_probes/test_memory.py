@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from uninas_bench import UserError
+from uninas_bench_plugins._micro_probes.glyphs import Glyphs, outside
 from uninas_bench_plugins._micro_probes.images import ImagePool
 from uninas_bench_plugins._micro_probes.memory import Memory
 from uninas_bench_plugins._micro_probes.probe import Source
+from uninas_bench_plugins._micro_probes.streams import Stream
 
 VM = Memory()
 
@@ -64,6 +66,31 @@ def test_a_class_looks_the_same_in_both_splits_and_instances_differ():
     strangers = torch.stack([other.inputs[k::20, 0].mean(dim=0) for k in range(20)]).flatten(1)
     guessed = torch.cdist(test.inputs.flatten(1), strangers).argmin(dim=1)
     assert (guessed == test.targets["label"]).float().mean() < 0.2
+
+
+def test_a_glyph_is_its_polygon():
+    """Inside and outside as matplotlib's paths have it, and distances to the line of an edge in radii."""
+    from matplotlib.path import Path
+
+    corners = Glyphs.drawn(Stream(0, "vm", "train", 30)).corners
+    places = torch.linspace(-1.2, 1.2, 41)
+    across, down = places.expand(30, 41, 41), places[:, None].expand(30, 41, 41)
+    distance = outside(corners, across, down)
+    points = torch.stack([across[0], down[0]], dim=2).reshape(-1, 2).numpy()
+    for polygon, found in zip(corners.numpy(), distance.flatten(1).numpy(), strict=True):
+        assert np.linalg.norm(polygon, axis=1).min() > 0.45
+        assert np.linalg.norm(polygon, axis=1).max() <= 1
+        inside = Path(polygon).contains_points(points)
+        clear = np.abs(found) > 1e-3
+        assert ((found < 0) == inside)[clear].all()
+        assert abs(found).max() < 3
+        # Half of an edge's way from its middle to the centre is as far from its line as the centre's half.
+        for here, there in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+            middle = torch.tensor((here + there) / 4).reshape(2, 1, 1, 1)
+            edge = there - here
+            height = abs(edge[0] * here[1] - edge[1] * here[0]) / np.linalg.norm(edge)
+            one = outside(torch.tensor(polygon)[None], middle[0], middle[1])
+            assert float(one) == pytest.approx(-height / 2, abs=1e-4)
 
 
 def labelled(counts, side=16):

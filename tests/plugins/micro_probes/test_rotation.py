@@ -91,6 +91,7 @@ def test_crops_are_of_one_picture_under_one_round_mask():
     # Every crop, turned back, is found again in its picture, no further from the middle than a quarter of
     # the picture's side less half of a crop's; the two are at most a quarter of a crop's side apart.
     mask = round_mask(32) > 0.99
+    apart = []
     back = turned_crops(
         (examples.inputs[:, 1] * 0.25 + 0.5), torch.zeros(8, 1, 2), -examples.targets["angles"][:, 1:], 32
     )[:, 0]
@@ -105,7 +106,8 @@ def test_crops_are_of_one_picture_under_one_round_mask():
             found.append(divmod(int(errors.argmin()), 33))
             assert errors.min() < 0.25 * errors.median()
         assert all(abs(place - 16) <= 8 for centre in found for place in centre)
-        assert all(abs(a - b) <= 8 for a, b in zip(*found, strict=True))
+        apart += [abs(a - b) for a, b in zip(*found, strict=True)]
+    assert 6 <= max(apart) <= 8
 
 
 def test_no_crop_sees_past_its_picture():

@@ -127,6 +127,21 @@ def test_answers_are_marked_by_whether_they_beat_blindness():
     assert rows["target"][0].word == f"{truth[0, 0]:.2f}, {truth[0, 1]:.2f}"
 
 
+def test_answers_of_classes_are_marked_by_whether_they_are_right():
+    output = torch.nn.functional.one_hot(torch.tensor([0, 0, 10, 3]), 16).float()
+    (probe,) = probes(["csb"])
+    evaluation = Evaluation({"csb": result(probe, lambda inputs: output)}, 0.0, 0.0)
+    (panel,) = make_panels(MicroProbesSettings(probes="csb", test=16), SOURCE, 4, evaluation)
+    assert panel.examples.targets["label"].tolist() == [0, 5, 10, 15]
+    found = [(cell.word, cell.good) for cell in rows_of(panel)["prediction"]]
+    assert found == [
+        ("red circle", True),
+        ("red circle", False),
+        ("blue triangle", True),
+        ("red cross", False),
+    ]
+
+
 def test_a_probe_that_a_network_diverged_on_has_no_answers():
     settings = MicroProbesSettings(probes="csb", test=16)
     for found in (result(None, None), result(None, lambda _: torch.zeros(6, 16), math.nan)):
