@@ -67,6 +67,19 @@ def read_data(texts: Sequence[str]) -> dict[str, str]:
     return dict(_pair("--data", text, "cifar10=images.npz") for text in texts)
 
 
+def check_bounds(params: str | None, flops: str | None, latency: str | None) -> None:
+    """Refuse texts that are no bounds, for a command that computes something else first.
+
+    Raises:
+        UserError: a text that is no range, or a range that holds nothing.
+    """
+    from uninas_bench.bounds import Bounds
+    from uninas_bench.search.latency import LatencyBounds
+
+    Bounds.read(params, flops)
+    LatencyBounds.read(latency)
+
+
 def _pair(option: str, text: str, example: str) -> tuple[str, str]:
     name, equals, value = text.strip().partition("=")
     if not equals or not name.strip() or not value.strip():

@@ -79,6 +79,7 @@ def command(
     from uninas_bench.cli.progress import scoring_progress
     from uninas_bench_plugins._micro_probes.plan_command import say
 
+    options.check_bounds(params, flops, latency)
     total = read_duration(total_budget)
     share = total * workers / candidates
     settings = asking.plan_settings(
@@ -150,8 +151,8 @@ def _check(given: BudgetPlan, bench: Bench, path: Path) -> None:
             raise UserError(f"{path}: is of {name} {getattr(given, name)}, not of {value}")
     theirs, ours = _besides(given.settings), _besides(str(bench.proxy.settings))
     if theirs != ours:
-        name = next(name for name in ours if theirs.get(name) != ours[name])
-        raise UserError(f"{path}: is for {name}={theirs.get(name)}, not for {name}={ours[name]}")
+        name = next(name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name))
+        raise UserError(f"{path}: is for {name}={theirs.get(name)}, not for {name}={ours.get(name)}")
 
 
 def _besides(settings: str) -> dict[str, str]:

@@ -149,6 +149,16 @@ def test_mistakes_are_told_before_anything_is_scored(
     assert not (tmp_path / "plan").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [("--params", "5"), ("--flops", "2G..1G"), ("--latency", "20"), ("--total-budget", "soon")]
+)
+def test_a_search_is_refused_before_it_plans(words: tuple[str, ...], tmp_path: Path) -> None:
+    more = ("--total-budget", "1h", *words)
+    result = run("search", "--space", "hytra", "--output", tmp_path / "run", *more, code=2)
+    assert re.fullmatch(f"error: .*{words[1]}.*\n", result.stderr)
+    assert not (tmp_path / "run").exists()
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     words = (
         "probes", "plan", *SMALL, *PILOTS, "--budget", "1h", "--store", folder / "scores.db",
