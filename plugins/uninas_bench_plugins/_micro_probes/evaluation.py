@@ -89,9 +89,11 @@ def evaluate(
         data = _data(probe, settings.data, settings.test, *source)
         ready = clock()
         data_seconds += ready - begin
-        # Each probe gets an equal part of what is left; what one does not need is there for the next.
+        # Each probe gets its part of what is left, by the images of an example; what one does not need is there
+        # for the next.
         left = settings.seconds - (ready - start - data_seconds) if settings.seconds else math.inf
-        limit = Limit(ready + left / (len(chosen) - number), clock)
+        part = probe.views / sum(other.views for other in chosen[number:])
+        limit = Limit(ready + left * part, clock)
         with torch_seed(device, seed, probe.name, "network"):
             network = build()
         with torch_seed(device, seed, probe.name, "head"):
