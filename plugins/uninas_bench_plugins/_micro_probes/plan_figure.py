@@ -34,7 +34,7 @@ def draw_plan(plan: BudgetPlan) -> Figure:
     )
     values = plan.response.fit.surface(data, epochs)
     filled = axes.contourf(data, epochs, values, LEVELS, cmap="Greys", alpha=0.55)
-    axes.contour(data, epochs, values, LEVELS, colors=MUTED, linewidths=0.4)
+    axes.contour(data, epochs, values, LEVELS, colors=MUTED, linewidths=0.4, linestyles="solid")
     figure.colorbar(filled, ax=axes, label="fitted Kendall tau of the pilots", pad=0.02)
     seconds = plan.response.calibration.cost.seconds(data, epochs)
     if seconds.max() > chosen.budget:
