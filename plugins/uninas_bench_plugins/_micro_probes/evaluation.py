@@ -89,12 +89,11 @@ def evaluate(
         data = _data(probe, settings.data, settings.test, *source)
         ready = clock()
         data_seconds += ready - begin
-        # Each probe gets its part of what is left, by the images of an example; what one does not need is there
-        # for the next.
+        # Each probe gets its part of what is left, by the images of an example; what it does not need stays.
         left = settings.seconds - (ready - start - data_seconds) if settings.seconds else math.inf
         part = probe.views / sum(other.views for other in chosen[number:])
         limit = Limit(ready + left * part, clock)
-        with torch_seed(device, seed, probe.name, "network"):
+        with torch_seed(device, seed, "network"):
             network = build()
         with torch_seed(device, seed, probe.name, "head"):
             model = ProbeModel(network.to(device), probe, source[1], features).to(device)

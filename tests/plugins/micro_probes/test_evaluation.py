@@ -45,6 +45,21 @@ def test_probes_do_not_depend_on_each_other() -> None:
         assert scores(alone) == {name: everything[name]}
 
 
+def test_every_probe_begins_with_the_same_weights() -> None:
+    built = []
+
+    def build():
+        built.append(ResidualCNN())
+        return built[-1]
+
+    evaluate(build, quick(lr=0.0, epochs=1), seed=0)
+    assert len(built) == 6
+    for network in built:
+        assert torch.equal(network.stem.weight, built[0].stem.weight)
+    evaluate(build, quick(lr=0.0, epochs=1, probes="mf"), seed=1)
+    assert not torch.equal(built[-1].stem.weight, built[0].stem.weight)
+
+
 def test_global_generators_are_left_alone() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
