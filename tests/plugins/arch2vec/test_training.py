@@ -30,6 +30,21 @@ class KilledError(Exception):
     pass
 
 
+def killed_after(writings, workplace):
+    """The workplace, of a process that ends as soon as it has written so often."""
+    write, count = workplace.write, 0
+
+    def killed(name, data):
+        nonlocal count
+        write(name, data)
+        count += 1
+        if count == writings:
+            raise KilledError
+
+    workplace.write = killed
+    return workplace
+
+
 def state(folder):
     return torch.load(folder / FILE, weights_only=True)
 
@@ -47,19 +62,8 @@ def test_interrupted_trainings_end_bit_for_bit_the_same(tmp_path, mode, schedule
     space, settings = ub.space("nasbench201"), small(mode=mode, schedule=schedule)
     train_autoencoder(space, settings, ToyWorkplace(tmp_path / "whole"))
     for at in (1, 2, 3):
-        workplace = ToyWorkplace(tmp_path / str(at))
-        write, count = workplace.write, 0
-
-        def killed(name, data, write=write, at=at):
-            nonlocal count
-            write(name, data)
-            count += 1
-            if count == at:
-                raise KilledError
-
-        workplace.write = killed
         with pytest.raises(KilledError):
-            train_autoencoder(space, settings, workplace)
+            train_autoencoder(space, settings, killed_after(at, ToyWorkplace(tmp_path / str(at))))
         assert len(state(tmp_path / str(at))["losses"]) == at
         torch.rand(3)  # the generator in force means nothing to a training
         workplace = ToyWorkplace(tmp_path / str(at))
@@ -116,20 +120,9 @@ def test_an_interrupted_second_attempt_goes_on(tmp_path, monkeypatch, at):
     space, settings = ub.space("nasbench201"), small(attempts=2)
     judged_as(monkeypatch, (0.5, 0.6))
     train_autoencoder(space, settings, ToyWorkplace(tmp_path / "whole"))
-    workplace = ToyWorkplace(tmp_path / "killed")
-    write, count = workplace.write, 0
-
-    def killed(name, data):
-        nonlocal count
-        write(name, data)
-        count += 1
-        if count == at:
-            raise KilledError
-
-    workplace.write = killed
     judged_as(monkeypatch, (0.5,))
     with pytest.raises(KilledError):
-        train_autoencoder(space, settings, workplace)
+        train_autoencoder(space, settings, killed_after(at, ToyWorkplace(tmp_path / "killed")))
     assert state(tmp_path / "killed")["attempt"] == 1 + (at > 3)
     judged_as(monkeypatch, (0.5, 0.6) if at <= 3 else (0.6,))
     train_autoencoder(space, settings, ToyWorkplace(tmp_path / "killed"))
