@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BOARD, FIGURE = "subsets.csv", "subsets.png"
+DPI = 150
 SHOWN = 5
 """Best subsets that are printed besides the single ones and the whole."""
 
@@ -51,8 +52,9 @@ def command(
     from rich.console import Console
 
     from uninas_bench.cli.progress import scoring_progress
+    from uninas_bench.drawing import save
     from uninas_bench_plugins._micro_probes.subsets import subset_board
-    from uninas_bench_plugins._micro_probes.subsets_figure import save_subsets_figure
+    from uninas_bench_plugins._micro_probes.subsets_figure import draw_subsets
     from uninas_bench_plugins.micro_probes import MicroProbes
 
     if scale and space is None:
@@ -71,9 +73,8 @@ def command(
             settings=others, store=store or "default", workers=workers, host=host, announce=announce,
             progress=progress.update, fitting=progress.fit, **given,
         )  # fmt: skip
-    output.mkdir(parents=True, exist_ok=True)
-    board.to_csv(output / BOARD, index=False)
-    save_subsets_figure(board, output / FIGURE)
+    save(draw_subsets(board), output / FIGURE, DPI)
+    options.deliver(board.to_csv(index=False), output / BOARD)
     console = Console(highlight=False)
     for line in _lines(board):
         console.print(line, soft_wrap=True, markup=False)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uninas_bench import UserError
 from uninas_bench_plugins._micro_probes.subsets import PROXY, by_count
 
 if TYPE_CHECKING:
@@ -60,19 +58,6 @@ def draw_subsets(board: pd.DataFrame) -> Figure:
     )  # fmt: skip
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False, fontsize=9)
     return figure
-
-
-def save_subsets_figure(board: pd.DataFrame, path: Path, dpi: int = 150) -> None:
-    """Write the figure; the same board gives the same file.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw_subsets(board).savefig(path, dpi=dpi, metadata={"Software": None})
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _singles(axes: Axes, singles: pd.DataFrame) -> None:
