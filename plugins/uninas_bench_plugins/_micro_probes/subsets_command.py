@@ -78,7 +78,7 @@ def command(
     console = Console(highlight=False)
     for line in _lines(board):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(f"wrote {output / BOARD} and {output / FIGURE}", soft_wrap=True, markup=False)
+    console.print(f"wrote {output / FIGURE}", soft_wrap=True, markup=False)
 
 
 def _lines(board: pd.DataFrame) -> list[str]:
