@@ -69,10 +69,23 @@ def make_positive(network: nn.Module) -> None:
         for tensor in network.state_dict().values():
             if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
                 tensor.abs_()
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            # A copy, as batch norm makes one: what follows may write into it.
-            module.forward = torch.clone  # type: ignore[method-assign]
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                _neutralise(module)
+
+
+def _neutralise(norm: nn.modules.batchnorm._BatchNorm) -> None:
+    """Make a batch norm the identity by its numbers, exactly: timm has activations in them, which stay."""
+    import torch
+
+    size = norm.num_features
+    like = norm.weight if norm.weight is not None else norm.running_mean
+    norm.running_mean = torch.zeros(size, dtype=torch.float64, device=None if like is None else like.device)
+    norm.running_var = torch.ones_like(norm.running_mean)
+    norm.eps = 0.0
+    if norm.weight is not None:
+        norm.weight.fill_(1)
+        norm.bias.zero_()
 
 
 def log_flow(network: nn.Module, weights: list[Tensor], image: Tensor) -> float:

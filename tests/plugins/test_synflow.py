@@ -55,6 +55,25 @@ def test_all_paths_one_by_one():
     assert flow(network) == pytest.approx(math.log(expected), rel=1e-12)
 
 
+def test_an_activation_inside_of_a_norm_stays():
+    """timm's networks have them; the same network with the two apart has the same flow."""
+    from timm.layers import BatchNormAct2d
+
+    def network(joined):
+        norms = [BatchNormAct2d(4, act_layer=nn.SiLU)] if joined else [nn.BatchNorm2d(4), nn.SiLU()]
+        return nets.Function(
+            lambda net, x: net.head(net.body(x).mean((2, 3))),
+            body=nn.Sequential(nn.Conv2d(3, 4, 3), *norms, nn.Conv2d(4, 5, 3)),
+            head=nn.Linear(5, 2),
+        )
+
+    apart = nets.seeded(lambda: network(joined=False))
+    assert flow(nets.seeded(lambda: network(joined=True))) == flow(apart)
+    # Without the activation it is another one: the sigmoid of SiLU takes up to half away.
+    apart.body[2] = nn.Identity()
+    assert flow(apart) != flow(nets.seeded(lambda: network(joined=False)))
+
+
 class Doubled(nn.Module):
     """The same flow with torch's own parts, signs taken away and norms left out by hand."""
 
