@@ -37,7 +37,7 @@ class TimmZoo(FiniteSpace[Scale]):
 
     name = "timm_zoo"
     version = 1
-    size = len(MODELS)
+    size: int | None = len(MODELS)
     options = (tuple(_MODELS),)
     tasks = tuple(map(find_task, ("imagenet1k", "cifar10", "cifar100")))
 
