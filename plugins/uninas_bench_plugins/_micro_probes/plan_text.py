@@ -93,8 +93,9 @@ def ablation_lines(ablation: Ablation) -> Iterator[str]:
         ]
         for row, arm in enumerate(ablation.arms)
     ]  # fmt: skip
+    seeds = f"{ablation.seeds} seeds" if ablation.seeds > 1 else "1 seed"
     yield (
-        f"at the same cost, on {ablation.architectures} other architectures, {ablation.seeds} seeds, "
+        f"at the same expected cost, on {ablation.architectures} other architectures, {seeds}, "
         "95% intervals over architectures:"
     )
     head = ["spent on", "data", "epochs", "s expected", "s measured", "tau", "both minus this"]
