@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from uninas_bench import ImageSet
-    from uninas_bench_plugins._micro_probes.extraction import Taps
-    from uninas_bench_plugins._micro_probes.images import ImagePool
+    from uninas_bench_plugins._micro_probes.networks.extraction import Taps
+    from uninas_bench_plugins._micro_probes.probes.images import ImagePool
     from uninas_bench_plugins._micro_probes.results import Evaluation
 
 
@@ -112,7 +112,7 @@ def _pool(images: ImageSet) -> ImagePool:
     """One pool for one set of images: examples are kept by the pool that they are of."""
     import numpy as np
 
-    from uninas_bench_plugins._micro_probes.images import ImagePool
+    from uninas_bench_plugins._micro_probes.probes.images import ImagePool
 
     pixels = images.pixels
     if pixels.dtype != np.uint8:
@@ -140,6 +140,6 @@ def uninas_bench_proxies() -> Iterable[Proxy]:
 @hookimpl
 def uninas_bench_commands(cli: click.Group) -> None:
     """`uninas-bench probes`, whose commands load on demand."""
-    from uninas_bench_plugins._micro_probes.commands import probes
+    from uninas_bench_plugins._micro_probes.commands.group import probes
 
     cli.add_command(probes)

@@ -11,11 +11,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from uninas_bench_plugins._micro_probes.catalogue import probes
-from uninas_bench_plugins._micro_probes.extraction import Extractor, Taps
-from uninas_bench_plugins._micro_probes.heads import make_head
-from uninas_bench_plugins._micro_probes.images import ImagePool
-from uninas_bench_plugins._micro_probes.probe import Examples, Probe, Source
+from uninas_bench_plugins._micro_probes.networks.extraction import Extractor, Taps
+from uninas_bench_plugins._micro_probes.networks.heads import make_head
+from uninas_bench_plugins._micro_probes.probes.catalogue import probes
+from uninas_bench_plugins._micro_probes.probes.images import ImagePool
+from uninas_bench_plugins._micro_probes.probes.probe import Examples, Probe, Source
 from uninas_bench_plugins._micro_probes.results import Evaluation, ProbeResult
 from uninas_bench_plugins._micro_probes.seeding import numpy_generator, torch_seed
 from uninas_bench_plugins._micro_probes.settings import MicroProbesSettings

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from uninas_bench_plugins._micro_probes.probe import Examples, Probe
+from uninas_bench_plugins._micro_probes.probes.probe import Examples, Probe
 
 CLIP = 1.0
 WARM_UP = 0.1

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.binding import COLOURS, FORMS, Binding
-from uninas_bench_plugins._micro_probes.probe import Source
-from uninas_bench_plugins._micro_probes.shapes import HUES, SHAPES, rgb
+from uninas_bench_plugins._micro_probes.probes.binding import COLOURS, FORMS, Binding
+from uninas_bench_plugins._micro_probes.probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.shapes import HUES, SHAPES, rgb
 
 CSB = Binding()
 SIX = Binding(colours=6, shapes=6)

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from uninas_bench.cli import main
 from uninas_bench.search.candidates import read_candidates
-from uninas_bench_plugins._micro_probes.plan_file import read_plan
+from uninas_bench_plugins._micro_probes.budget.plan_file import read_plan
 
 SMALL = (
     "--space", "nasbench201", "--scale", "channels=2,cells=1", "--task", "digits", "--workers", "1",

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.catalogue import PROBES, probes, read_names, read_options
-from uninas_bench_plugins._micro_probes.jigsaw import Jigsaw
-from uninas_bench_plugins._micro_probes.memory import Memory
-from uninas_bench_plugins._micro_probes.rotation import Rotation
+from uninas_bench_plugins._micro_probes.probes.catalogue import PROBES, probes, read_names, read_options
+from uninas_bench_plugins._micro_probes.probes.jigsaw import Jigsaw
+from uninas_bench_plugins._micro_probes.probes.memory import Memory
+from uninas_bench_plugins._micro_probes.probes.rotation import Rotation
 
 
 def test_probes_come_in_the_order_of_the_note_with_their_options():

@@ -10,9 +10,9 @@ import torch
 
 from tests.plugins.micro_probes.toy import KINDS, LinearModel, ResidualCNN, SmallCNN
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.catalogue import PROBES
 from uninas_bench_plugins._micro_probes.evaluation import evaluate
-from uninas_bench_plugins._micro_probes.images import ImagePool
+from uninas_bench_plugins._micro_probes.probes.catalogue import PROBES
+from uninas_bench_plugins._micro_probes.probes.images import ImagePool
 from uninas_bench_plugins._micro_probes.settings import MicroProbesSettings
 from uninas_bench_plugins._micro_probes.standardising import SIGNS, z_scores
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.catalogue import PROBES, probes
-from uninas_bench_plugins._micro_probes.images import ImagePool
-from uninas_bench_plugins._micro_probes.probe import Examples, Source
-from uninas_bench_plugins._micro_probes.scenes import landscapes, part
-from uninas_bench_plugins._micro_probes.streams import Stream
+from uninas_bench_plugins._micro_probes.probes.catalogue import PROBES, probes
+from uninas_bench_plugins._micro_probes.probes.images import ImagePool
+from uninas_bench_plugins._micro_probes.probes.probe import Examples, Source
+from uninas_bench_plugins._micro_probes.probes.scenes import landscapes, part
+from uninas_bench_plugins._micro_probes.probes.streams import Stream
 
 SIX = probes()
 names = pytest.mark.parametrize("probe", SIX, ids=lambda probe: probe.name)

@@ -10,8 +10,8 @@ from torch import nn
 import uninas_bench as ub
 from tests.plugins.micro_probes.toy import KINDS, SmallCNN, Transformer, Viewing, made
 from uninas_bench.tasks import find_task
-from uninas_bench_plugins._micro_probes.extraction import Extractor
-from uninas_bench_plugins._micro_probes.layouts import layout_of, prefix_of
+from uninas_bench_plugins._micro_probes.networks.extraction import Extractor
+from uninas_bench_plugins._micro_probes.networks.layouts import layout_of, prefix_of
 
 
 def images(n=2, side=32):

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from uninas_bench_plugins._micro_probes.extraction import Features
-from uninas_bench_plugins._micro_probes.heads import make_head
-from uninas_bench_plugins._micro_probes.probe import HeadPlan
+from uninas_bench_plugins._micro_probes.networks.extraction import Features
+from uninas_bench_plugins._micro_probes.networks.heads import make_head
+from uninas_bench_plugins._micro_probes.probes.probe import HeadPlan
 
 
 def shapes(channels=6, size=(8, 8), width=5):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.inpainting import Inpainting
-from uninas_bench_plugins._micro_probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.inpainting import Inpainting
+from uninas_bench_plugins._micro_probes.probes.probe import Source
 
 OIP = Inpainting()
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.images import ImagePool
-from uninas_bench_plugins._micro_probes.jigsaw import Jigsaw, cut, joined, similarity
-from uninas_bench_plugins._micro_probes.probe import Source
-from uninas_bench_plugins._micro_probes.scenes import pictures
-from uninas_bench_plugins._micro_probes.streams import Stream
+from uninas_bench_plugins._micro_probes.probes.images import ImagePool
+from uninas_bench_plugins._micro_probes.probes.jigsaw import Jigsaw, cut, joined, similarity
+from uninas_bench_plugins._micro_probes.probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.scenes import pictures
+from uninas_bench_plugins._micro_probes.probes.streams import Stream
 
 JIGSAW = Jigsaw()
 SIDES = [

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.glyphs import Glyphs, outside
-from uninas_bench_plugins._micro_probes.images import ImagePool
-from uninas_bench_plugins._micro_probes.memory import Memory
-from uninas_bench_plugins._micro_probes.probe import Source
-from uninas_bench_plugins._micro_probes.streams import Stream
+from uninas_bench_plugins._micro_probes.probes.glyphs import Glyphs, outside
+from uninas_bench_plugins._micro_probes.probes.images import ImagePool
+from uninas_bench_plugins._micro_probes.probes.memory import Memory
+from uninas_bench_plugins._micro_probes.probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.streams import Stream
 
 VM = Memory()
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.motion import Motion
-from uninas_bench_plugins._micro_probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.motion import Motion
+from uninas_bench_plugins._micro_probes.probes.probe import Source
 
 MF = Motion()
 

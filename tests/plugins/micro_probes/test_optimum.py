@@ -7,15 +7,15 @@ import pytest
 from scipy.optimize import minimize
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.optimum import (
+from uninas_bench_plugins._micro_probes.budget.optimum import (
     Box,
     check_budget,
     lagrange_point,
     maximise,
     maximise_whole,
 )
-from uninas_bench_plugins._micro_probes.spending import AdditiveCost, ProductCost
-from uninas_bench_plugins._micro_probes.surface import Surface, fit_surface
+from uninas_bench_plugins._micro_probes.budget.spending import AdditiveCost, ProductCost
+from uninas_bench_plugins._micro_probes.budget.surface import Surface, fit_surface
 
 BOX = Box(64, 1024, 1, 16)
 CENTRE, HALF = np.array([544.0, 8.5]), np.array([480.0, 7.5])

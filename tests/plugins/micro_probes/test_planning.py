@@ -19,14 +19,14 @@ from tests.plugins.micro_probes.world import (
 )
 from tests.toy import architectures, table
 from uninas_bench import Architecture, Proxy, UserError
-from uninas_bench_plugins._micro_probes.ablation import BOTH, DATA, EPOCHS, ablate, spending_of
-from uninas_bench_plugins._micro_probes.bench import Bench, Measured
-from uninas_bench_plugins._micro_probes.choosing import Anchor, choose, respond
-from uninas_bench_plugins._micro_probes.optimum import Box
-from uninas_bench_plugins._micro_probes.plan_figure import save_plan_figure
-from uninas_bench_plugins._micro_probes.plan_file import read_plan, write_plan
-from uninas_bench_plugins._micro_probes.plan_text import plan_lines
-from uninas_bench_plugins._micro_probes.planning import (
+from uninas_bench_plugins._micro_probes.budget.ablation import BOTH, DATA, EPOCHS, ablate, spending_of
+from uninas_bench_plugins._micro_probes.budget.bench import Bench, Measured
+from uninas_bench_plugins._micro_probes.budget.choosing import Anchor, choose, respond
+from uninas_bench_plugins._micro_probes.budget.optimum import Box
+from uninas_bench_plugins._micro_probes.budget.plan_figure import save_plan_figure
+from uninas_bench_plugins._micro_probes.budget.plan_file import read_plan, write_plan
+from uninas_bench_plugins._micro_probes.budget.plan_text import plan_lines
+from uninas_bench_plugins._micro_probes.budget.planning import (
     BudgetPlan,
     PlanSettings,
     anchor_grid,
@@ -34,7 +34,7 @@ from uninas_bench_plugins._micro_probes.planning import (
     plan,
     plan_each,
 )
-from uninas_bench_plugins._micro_probes.quality import against_accuracies, against_largest
+from uninas_bench_plugins._micro_probes.budget.quality import against_accuracies, against_largest
 
 BOX = Box(64, 1024, 1, 16)
 TRUTH = table(architectures(200))

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.probe import Source
-from uninas_bench_plugins._micro_probes.rotation import Rotation, round_mask, turned_crops
-from uninas_bench_plugins._micro_probes.scenes import pictures
-from uninas_bench_plugins._micro_probes.streams import Stream
+from uninas_bench_plugins._micro_probes.probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.rotation import Rotation, round_mask, turned_crops
+from uninas_bench_plugins._micro_probes.probes.scenes import pictures
+from uninas_bench_plugins._micro_probes.probes.streams import Stream
 
 RM = Rotation()
 

@@ -13,20 +13,20 @@ from PIL import Image
 
 from uninas_bench import UserError
 from uninas_bench.cli import main
-from uninas_bench_plugins._micro_probes.answers import drawn, said, shown
-from uninas_bench_plugins._micro_probes.catalogue import probes
-from uninas_bench_plugins._micro_probes.inpainting import Inpainting
-from uninas_bench_plugins._micro_probes.jigsaw import Jigsaw
-from uninas_bench_plugins._micro_probes.memory import Memory
-from uninas_bench_plugins._micro_probes.motion import Motion
-from uninas_bench_plugins._micro_probes.panels import make_panels, rows_of
-from uninas_bench_plugins._micro_probes.probe import Source
+from uninas_bench_plugins._micro_probes.pictures.answers import drawn, said, shown
+from uninas_bench_plugins._micro_probes.pictures.panels import make_panels, rows_of
+from uninas_bench_plugins._micro_probes.pictures.sheet import contact_sheet
+from uninas_bench_plugins._micro_probes.probes.catalogue import probes
+from uninas_bench_plugins._micro_probes.probes.inpainting import Inpainting
+from uninas_bench_plugins._micro_probes.probes.jigsaw import Jigsaw
+from uninas_bench_plugins._micro_probes.probes.memory import Memory
+from uninas_bench_plugins._micro_probes.probes.motion import Motion
+from uninas_bench_plugins._micro_probes.probes.probe import Source
+from uninas_bench_plugins._micro_probes.probes.rotation import Rotation, round_mask
+from uninas_bench_plugins._micro_probes.probes.scenes import pictures
+from uninas_bench_plugins._micro_probes.probes.streams import Stream
 from uninas_bench_plugins._micro_probes.results import Evaluation, ProbeResult
-from uninas_bench_plugins._micro_probes.rotation import Rotation, round_mask
-from uninas_bench_plugins._micro_probes.scenes import pictures
 from uninas_bench_plugins._micro_probes.settings import MicroProbesSettings
-from uninas_bench_plugins._micro_probes.sheet import contact_sheet
-from uninas_bench_plugins._micro_probes.streams import Stream
 
 SOURCE = Source(0)
 CHAIN = "nasbench201:|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|nor_conv_3x3~2|"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.spending import AdditiveCost, Cost, ProductCost, calibrate
+from uninas_bench_plugins._micro_probes.budget.spending import AdditiveCost, Cost, ProductCost, calibrate
 
 D = np.array([64.0, 64, 256, 256, 1024, 1024])
 E = np.array([1.0, 16, 1, 4, 4, 16])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.catalogue import PROBES
+from uninas_bench_plugins._micro_probes.probes.catalogue import PROBES
 from uninas_bench_plugins._micro_probes.standardising import SIGNS, Reference, total, z_scores
 
 

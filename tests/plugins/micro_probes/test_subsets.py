@@ -13,9 +13,9 @@ from scipy.stats import kendalltau
 
 import uninas_bench as ub
 from uninas_bench.population import draw_population
+from uninas_bench_plugins._micro_probes.commands.subsets import command
+from uninas_bench_plugins._micro_probes.pictures.subsets_figure import draw_subsets
 from uninas_bench_plugins._micro_probes.subsets import by_count, joins, subset_board
-from uninas_bench_plugins._micro_probes.subsets_command import command
-from uninas_bench_plugins._micro_probes.subsets_figure import draw_subsets
 
 PROBES = ("csb", "mf", "vm")
 SIGNS = {"csb": 1, "mf": -1, "vm": 1}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uninas_bench import UserError
-from uninas_bench_plugins._micro_probes.surface import Surface, fit_surface
+from uninas_bench_plugins._micro_probes.budget.surface import Surface, fit_surface
 
 GRID = [(d, e) for d in (64.0, 256.0, 1024.0) for e in (1.0, 4.0, 16.0)]
 DATA, EPOCHS = map(list, zip(*GRID, strict=True))

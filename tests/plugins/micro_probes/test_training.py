@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from tests.plugins.micro_probes.toy import SmallCNN, made
-from uninas_bench_plugins._micro_probes.catalogue import probes
 from uninas_bench_plugins._micro_probes.evaluation import ProbeModel
-from uninas_bench_plugins._micro_probes.probe import Examples, Source
+from uninas_bench_plugins._micro_probes.probes.catalogue import probes
+from uninas_bench_plugins._micro_probes.probes.probe import Examples, Source
 from uninas_bench_plugins._micro_probes.training import Limit, Recipe, outputs, recalibrate, train
 
 NO_LIMIT = Limit(math.inf, lambda: 0.0)

@@ -14,7 +14,7 @@ import pandas as pd
 from tests.toy import SPACE, truth_of
 from uninas_bench import Architecture, Proxy, Settings, Subject
 from uninas_bench.seeds import derive_seed
-from uninas_bench_plugins._micro_probes.bench import Bench, Measured
+from uninas_bench_plugins._micro_probes.budget.bench import Bench, Measured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Features of any kind of network, which `extraction` finds, and the `heads` that are put on them."""

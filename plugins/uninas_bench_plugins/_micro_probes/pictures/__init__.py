@@ -1,0 +1,1 @@
+"""Contact sheets of the tasks, and the figure of their subsets."""

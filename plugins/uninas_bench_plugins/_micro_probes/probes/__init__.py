@@ -1,0 +1,5 @@
+"""The six tasks.
+
+`probe` is their contract; `images`, `streams`, `scenes`, `shapes` and `glyphs` are what they are made of;
+`jigsaw`, `inpainting`, `rotation`, `binding`, `motion` and `memory` are the six; `catalogue` has their names.
+"""
