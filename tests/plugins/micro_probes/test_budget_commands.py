@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import uninas_bench as ub
 from uninas_bench.cli import main
 from uninas_bench.search.candidates import read_candidates
+from uninas_bench_plugins._micro_probes.budget.bench import Bench
 from uninas_bench_plugins._micro_probes.budget.plan_file import read_plan
+from uninas_bench_plugins._micro_probes.commands import search as search_command
 
 SMALL = (
     "--space", "nasbench201", "--scale", "channels=2,cells=1", "--task", "digits", "--workers", "1",
@@ -99,10 +102,21 @@ def test_a_search_keeps_to_plan_and_bounds_and_computes_nothing_twice(folder: Pa
     assert "1 h for 5 candidates on 1 worker: 12 min each" in first.stdout.replace("60 min", "1 h")
     assert f"best: nasbench201:{found.candidates[0].architecture}" in first.stdout
     assert "5 scored, 5 scores computed now" in first.stdout
+    assert "seconds=720.0," in found.proxy.settings
+    assert ", 0 cut off by the clock" in first.stdout
     again = run(*words)
     assert "5 scored, 0 scores computed now" in again.stdout
     before = first.stdout[first.stdout.index("spent ") :]
     assert again.stdout[again.stdout.index("spent ") :] == before
+
+
+@pytest.mark.parametrize(("given", "limit"), [({}, 7.2), ({"seconds": "15"}, 15.0), ({"seconds": "0"}, 0.0)])
+def test_a_share_is_a_limit_unless_another_is_given(given: dict[str, str], limit: float) -> None:
+    proxy = ub.proxy("micro_probes").with_settings(**given)
+    bench = Bench(space=ub.space("nasbench201"), task="cifar10", proxy=proxy)
+    guarded = search_command._guarded(bench, 7.2, {"micro_probes": given} if given else {})
+    assert guarded.proxy.settings.seconds == limit
+    assert guarded.proxy.settings.epochs == proxy.settings.epochs
 
 
 @pytest.mark.slow

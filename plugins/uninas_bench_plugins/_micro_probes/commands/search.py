@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,9 @@ def command(
 ) -> None:
     """Search a space within a budget of time: plan, score candidates that keep to the bounds, take the best.
 
-    Each candidate gets its share of the total, on each of the workers. Candidates outside of the bounds are
-    drawn again. Every score is kept: after an interruption the same command goes on from there.
+    Each candidate gets its share of the total, on each of the workers, and is cut off by the clock beyond it.
+    Candidates outside of the bounds are drawn again. Every score is kept: after an interruption the same
+    command goes on from there.
     """
     from rich.console import Console
 
@@ -96,17 +98,19 @@ def command(
         f"worker{'s' if workers > 1 else ''}: {duration_text(share)} each",
         "",
     )
+    bench = _guarded(bench, share, scoring["settings"])
     bounds = {"params": params, "flops": flops, "latency": latency}
     result = _search(bench, chosen, candidates, seed, output, bounds)
     from uninas_bench.cli.search import show_result
 
     show_result(result, output, top, console)
     points = [ub.Architecture(bench.space.name, encoding) for encoding in result.history["architecture"]]
-    spent = float(bench.measure(points, chosen.data, chosen.epochs, seed).seconds.sum())
+    measured = bench.measure(points, chosen.data, chosen.epochs, seed)
+    spent, cut = float(measured.seconds.sum()), int(measured.components["truncated"].sum())
     say(
         console,
         f"spent {duration_text(spent / workers)} of {duration_text(total)} on {len(points):,} candidates, "
-        f"{duration_text(spent / len(points))} each",
+        f"{duration_text(spent / len(points))} each, {cut:,} cut off by the clock",
         f"best: {result.best}",
     )
 
@@ -143,6 +147,13 @@ def _chosen(
     return made.chosen
 
 
+def _guarded(bench: Bench, share: float, settings: Mapping[str, Mapping[str, str]]) -> Bench:
+    """The bench whose trainings end with a share of the total, unless the user has set a limit, or none (0)."""
+    if "seconds" in settings.get(asking.PROXY, {}):
+        return bench
+    return replace(bench, proxy=bench.proxy.with_settings(seconds=share))
+
+
 def _check(given: BudgetPlan, bench: Bench, path: Path) -> None:
     """Refuse a plan of something else."""
     of = {"space": bench.space.name, "scale": str(bench.space.scale), "task": bench.task}
@@ -156,9 +167,9 @@ def _check(given: BudgetPlan, bench: Bench, path: Path) -> None:
 
 
 def _besides(settings: str) -> dict[str, str]:
-    """Settings without the two that a plan chooses."""
+    """Settings without the two that a plan chooses, and without the limit, which it does without."""
     pairs = dict(part.split("=", 1) for part in settings.split(","))
-    return {name: value for name, value in pairs.items() if name not in ("data", "epochs")}
+    return {name: value for name, value in pairs.items() if name not in ("data", "epochs", "seconds")}
 
 
 def _search(
