@@ -148,7 +148,7 @@ def _chosen(
 
 
 def _guarded(bench: Bench, share: float, settings: Mapping[str, Mapping[str, str]]) -> Bench:
-    """The bench whose trainings end with a share of the total, unless the user has set a limit, or none (0)."""
+    """The bench whose trainings end with a share of the total, unless the user has set a limit or 0, none."""
     if "seconds" in settings.get(asking.PROXY, {}):
         return bench
     return replace(bench, proxy=bench.proxy.with_settings(seconds=share))
