@@ -20,8 +20,8 @@ from uninas_bench_plugins._up_nas.weights import paper_members, weights_of
 pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 CELLS = ub.space("nasbench201")
-# A part of what the defaults train; the figures of the whole are in docs/up-nas.md.
-SETTINGS = UpNasSettings(autoencoder_epochs=10, epochs=20)
+# The figures of these are in docs/up-nas.md.
+SETTINGS = UpNasSettings()
 NAMES = ("sum", "sum-", "weighted", "selected")
 
 
