@@ -182,19 +182,23 @@ def bare_pass_seconds(network: nn.Module, images: Any, *, repeats: int = 3, budg
     """The fastest of up to ``repeats`` warm forward passes, at least one, within ``budget`` seconds."""
     import torch
 
-    def forward() -> float:
-        start = time.perf_counter()
-        network(images)
-        if images.is_cuda:
-            torch.cuda.synchronize(images.device)
-        return time.perf_counter() - start
-
     with torch.no_grad():
-        forward()
-        times = [forward()]
+        pass_seconds(network, images)
+        times = [pass_seconds(network, images)]
         while len(times) < repeats and sum(times) < budget:
-            times.append(forward())
+            times.append(pass_seconds(network, images))
     return min(times)
+
+
+def pass_seconds(network: nn.Module, images: Any) -> float:
+    """Of one forward pass, waited for on every device."""
+    import torch
+
+    start = time.perf_counter()
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return time.perf_counter() - start
 
 
 def cell_seed(proxy: Proxy, configuration: Configuration, encoding: str) -> int:

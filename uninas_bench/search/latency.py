@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import statistics
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -180,22 +179,17 @@ def measure(network: nn.Module, resolution: int, device: str) -> float:
     """Seconds of one image through the network: the median of several passes, in eval mode."""
     import torch
 
+    from uninas_bench.evaluate import pass_seconds
+
     network = network.to(device).eval()
     images = torch.zeros(1, 3, resolution, resolution, device=device)
 
-    def once() -> float:
-        start = time.perf_counter()
-        network(images)
-        if images.is_cuda:
-            torch.cuda.synchronize(images.device)
-        return time.perf_counter() - start
-
     with torch.no_grad():
         for _ in range(WARM):
-            once()
-        times = [once() for _ in range(LEAST)]
+            pass_seconds(network, images)
+        times = [pass_seconds(network, images) for _ in range(LEAST)]
         while len(times) < MOST and sum(times) < ENOUGH:
-            times.append(once())
+            times.append(pass_seconds(network, images))
     return statistics.median(times)
 
 

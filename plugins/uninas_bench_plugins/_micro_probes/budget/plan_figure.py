@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uninas_bench import UserError
 from uninas_bench_plugins._micro_probes.budget.durations import duration_text
 
 if TYPE_CHECKING:
@@ -66,11 +65,9 @@ def save_plan_figure(plan: BudgetPlan, path: Path, dpi: int = 150) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw_plan(plan).savefig(path, dpi=dpi, metadata={"Software": None})
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+    from uninas_bench.drawing import save
+
+    save(draw_plan(plan), path, dpi)
 
 
 def _anchors(axes: Axes, plan: BudgetPlan) -> None:

@@ -8,16 +8,14 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from uninas_bench import UserError
 from uninas_bench_plugins._micro_probes.probes.images import Split
+from uninas_bench_plugins._micro_probes.probes.labels import LabelProbe
 from uninas_bench_plugins._micro_probes.probes.probe import (
     Examples,
     HeadPlan,
-    Probe,
     Source,
-    Targets,
     normalised,
 )
 from uninas_bench_plugins._micro_probes.probes.shapes import (
@@ -43,7 +41,7 @@ _TRIES = 8
 
 
 @dataclass(frozen=True)
-class Binding(Probe):
+class Binding(LabelProbe):
     """Score: the share of pictures whose colour and shape are both named; one of them alone counts nothing.
 
     Source: the note on TF-NAS, Score_CSB. Ours: two smaller distractors, neither of the target's colour nor
@@ -96,18 +94,6 @@ class Binding(Probe):
             paint_(picture, paint[:, :, None, None], cover)
         noise = stream.normal("noise", 0.02, 3, source.side, source.side)
         return Examples(normalised(picture.add_(noise).clamp_(0, 1))[:, None], {"label": label})
-
-    def answer(self, output: Tensor) -> Tensor:
-        """The label (N,) of the greatest logit."""
-        return output.argmax(dim=1)
-
-    def loss(self, output: Tensor, targets: Targets) -> Tensor:
-        """Cross-entropy of the pairs."""
-        return functional.cross_entropy(output, targets["label"])
-
-    def measure(self, output: Tensor, targets: Targets) -> float:
-        """The share of pairs that are named."""
-        return float((self.answer(output) == targets["label"]).float().mean().item())
 
     def baselines(self, examples: Examples) -> Mapping[str, float]:
         """Always the same pair (``blind``); colour or shape known, the other one guessed."""

@@ -9,17 +9,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from uninas_bench import UserError
 from uninas_bench_plugins._micro_probes.probes.glyphs import Glyphs, instances
 from uninas_bench_plugins._micro_probes.probes.images import ImagePool, Split
+from uninas_bench_plugins._micro_probes.probes.labels import LabelProbe
 from uninas_bench_plugins._micro_probes.probes.probe import (
     Examples,
     HeadPlan,
-    Probe,
     Source,
-    Targets,
     normalised,
 )
 from uninas_bench_plugins._micro_probes.probes.scenes import part
@@ -27,7 +25,7 @@ from uninas_bench_plugins._micro_probes.probes.streams import Stream
 
 
 @dataclass(frozen=True)
-class Memory(Probe):
+class Memory(LabelProbe):
     """Score: test accuracy less the gap between training and test accuracy: 2 test - train.
 
     Source: the note on TF-NAS, Score_VM, which takes ImageNet-1K. Ours: classes take turns, so the number of
@@ -77,18 +75,6 @@ class Memory(Probe):
         else:
             shown = source.images.take(self._chosen(source.images, source.seed, split, label), source.side)
         return Examples(normalised(shown)[:, None], {"label": label})
-
-    def answer(self, output: Tensor) -> Tensor:
-        """The label (N,) of the greatest logit."""
-        return output.argmax(dim=1)
-
-    def loss(self, output: Tensor, targets: Targets) -> Tensor:
-        """Cross-entropy of the classes."""
-        return functional.cross_entropy(output, targets["label"])
-
-    def measure(self, output: Tensor, targets: Targets) -> float:
-        """Accuracy."""
-        return float((self.answer(output) == targets["label"]).float().mean().item())
 
     def score(self, test: float, train: float | None = None) -> float:
         """The formula: ``test`` less the gap between ``train`` and ``test``."""
