@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from uninas_bench.report.cells import board_columns, narrowed
 from uninas_bench.report.sentences import foot_lines
+from uninas_bench.report.tables import GAP, terminal_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
     from rich.table import Table
-
-_GAP = 2
 
 
 def print_board(frame: pd.DataFrame, console: Console, hints: tuple[str, ...] = ()) -> None:
@@ -33,23 +32,7 @@ def print_board(frame: pd.DataFrame, console: Console, hints: tuple[str, ...] = 
 
 def board_table(frame: pd.DataFrame, width: int | None) -> Table:
     """The table of the columns that fit into ``width``; None leaves nothing out."""
-    from rich.table import Table
-    from rich.text import Text
-
     columns = board_columns(frame)
     if width is not None:
-        columns = narrowed(columns, width, _GAP)
-    # A width of its own, since rich would squeeze the table into the 80 columns that it takes a pipe for.
-    needed = sum(column.width + _GAP for column in columns)
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="", width=needed)
-    for column in columns:
-        header = f"{column.group}\n{column.title}" if any(c.group for c in columns) else column.title
-        table.add_column(
-            Text(header, style="bold"),
-            justify="left" if column.left else "right",
-            no_wrap=True,
-            min_width=column.width,
-        )
-    for row, baseline in enumerate(frame["baseline"]):
-        table.add_row(*(column.cells[row] for column in columns), style="dim" if baseline else "")
-    return table
+        columns = narrowed(columns, width, GAP)
+    return terminal_table(columns, list(frame["baseline"]))
