@@ -22,6 +22,9 @@ _CATALOGUE = {
         Task("fashion-mnist", "fashion-mnist", 28, 10),
         Task("digits", "digits", 8, 10),
         Task("mnist-hard", "mnist-hard", 12, 10),
+        Task("coco", "coco", 800, 91),
+        Task("ade20k", "ade20k", 512, 150),
+        Task("shapes", "shapes", 64, 5),
     )
 }
 _EPOCHS = re.compile(r"-(\d+)ep$")

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are errors, nothing changes afterwards."""
+    """A part of a recipe: unknown keys are errors, numbers are finite, nothing changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Data(Section):
@@ -112,7 +120,7 @@ class ClassificationAugmentation(Section):
         flip: probability of a horizontal flip.
         policy: timm's string, such as ``rand-m15-n2-mstd0.5``; empty for none.
         interpolation: of resized crops in training; ``random`` is bilinear or bicubic.
-        evaluation_crop: the part of the resized image's sides that the central crop keeps (0.875: 256 -> 224).
+        evaluation_crop: the part of the resized image's sides that is kept, its centre (0.875: 256 -> 224).
     """
 
     kind: Literal["classification"]
