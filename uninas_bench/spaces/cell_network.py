@@ -160,12 +160,19 @@ class CellNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The logits of a batch."""
-        x = self.stem(images)
-        for cell in self.cells:
-            x = cell(x)
-        pooled = self.global_pooling(self.lastact(x)).flatten(1)
+        pooled = self.global_pooling(self.lastact(self.features(images)[-1])).flatten(1)
         logits: Tensor = self.classifier(pooled)
         return logits
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The maps at the ends of the three stages, at 1/1, 1/2 and 1/4 of the resolution."""
+        x: Tensor = self.stem(images)
+        maps = []
+        for cell in self.cells:
+            if isinstance(cell, Reduction):
+                maps.append(x)
+            x = cell(x)
+        return [*maps, x]
 
 
 def cell_blocks(network: nn.Module) -> list[tuple[str, nn.Module]]:

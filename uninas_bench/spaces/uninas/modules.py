@@ -122,7 +122,7 @@ class SquareBias(RelativeBias):
         """(B, C, H, W) -> (B, C, H, W)."""
         grid = isqrt(self.side)
         bias = relative_bias(self.table[None], grid, grid)
-        return x + _resized(bias, x.shape[-2], x.shape[-1])
+        return x + resized(bias, x.shape[-2], x.shape[-1])
 
 
 def relative_bias(tables: Tensor, height: int, width: int) -> Tensor:
@@ -132,15 +132,20 @@ def relative_bias(tables: Tensor, height: int, width: int) -> Tensor:
     against (y', x') reads entry (y - y' + a - 1, x - x' + b - 1): sliding windows of the table, turned
     round, so no index needs to be kept.
     """
-    tables = _resized(tables[None], 2 * height - 1, 2 * width - 1)[0]
+    tables = resized(tables[None], 2 * height - 1, 2 * width - 1)[0]
     windows = tables.unfold(1, height, 1).unfold(2, width, 1)
     return windows.flip(3, 4).reshape(1, -1, height * width, height * width)
 
 
-def _resized(maps: Tensor, height: int, width: int) -> Tensor:
+def resized(maps: Tensor, height: int, width: int) -> Tensor:
+    """(B, K, H, W) -> (B, K, height, width), bicubically; the same tensor where the size is the same.
+
+    Corners stay corners: the farthest relative positions of a table are those of the other grid, and the
+    middle, a place against itself, stays the middle.
+    """
     if maps.shape[-2:] == (height, width):
         return maps
-    return functional.interpolate(maps, (height, width), mode="bicubic", align_corners=False)
+    return functional.interpolate(maps, (height, width), mode="bicubic", align_corners=True)
 
 
 def node_module(operation: Operation, type_: TensorType, size: tuple[int, int]) -> nn.Module | None:
