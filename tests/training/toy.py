@@ -1,0 +1,217 @@
+"""The smallest objective: digits of 8x8 pixels and a conv net with drop path; and a run that tests kill."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from uninas_bench.data.digits import Digits
+from uninas_bench.training import recipe as recipes
+from uninas_bench.training.distributed import Processes, processes_from_environment
+from uninas_bench.training.loop import fit
+from uninas_bench.training.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+TOML = Path(recipes.__file__).with_name("recipes")
+
+
+def published(name: str, /, **changes: Mapping[str, Any]) -> Recipe:
+    """A recipe of the package with some fields of some sections changed."""
+    content = tomllib.loads((TOML / f"{name}.toml").read_text())
+    for section, fields in changes.items():
+        content[section] |= fields
+    return Recipe.model_validate_json(json.dumps(content))
+
+
+def toy_recipe(**changes: Mapping[str, Any]) -> Recipe:
+    """Four epochs of ten steps of 2 x 4 images, checkpoints every seven steps."""
+    merged: dict[str, dict[str, Any]] = {
+        "schedule": {"epochs": 4, "warm_up_epochs": 1, "rate": 1e-2, "rate_batch": 8},
+        "run": {
+            "batch": 4,
+            "accumulate": 2,
+            "checkpoint_every": 7,
+            "evaluation_batch": 8,
+            "channels_last": False,
+        },
+    }
+    for section, fields in changes.items():
+        merged.setdefault(section, {}).update(fields)
+    return published("classification", **merged)
+
+
+class Samples:
+    """Digits; with noise from all three global generators where ``augment``."""
+
+    def __init__(
+        self, count: int, *, augment: bool, read: Callable[[int], None] = lambda index: None
+    ) -> None:
+        images = Digits().load("train" if augment else "test", 8)
+        self.images, self.labels = images.batch(slice(0, count))
+        self.augment = augment
+        self.read = read
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        self.read(index)
+        image = self.images[index]
+        if self.augment:
+            shift = random.random() + float(np.random.random()) + float(torch.rand(()))  # noqa: NPY002
+            image = image + 0.1 * shift + 0.1 * torch.randn(image.shape)
+        return image, int(self.labels[index])
+
+
+def collate(samples: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    return torch.stack([image for image, _ in samples]), torch.tensor([label for _, label in samples])
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.counts = torch.zeros(2, dtype=torch.int64)
+
+    def update(self, predictions: Tensor, targets: Tensor) -> None:
+        self.counts += torch.tensor([int((predictions.argmax(1) == targets).sum()), len(targets)])
+
+    def result(self, processes: Processes) -> Mapping[str, float]:
+        right, seen = processes.sum(self.counts).tolist()
+        return {"accuracy": 100 * right / seen, "seen": float(seen)}
+
+
+class ToyNetwork(nn.Module):
+    """Convolutions with batch norm and a residual that is dropped by chance."""
+
+    def __init__(self, drop_path: float = 0.2, *, norm: bool = True) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8) if norm else nn.Identity()
+        self.block = nn.Conv2d(8, 8, 3, padding=1)
+        self.table = nn.Parameter(torch.zeros(8, 8))
+        self.head = nn.Linear(8 * 16, 10)
+        self.drop_path = drop_path
+
+    def no_weight_decay(self) -> set[str]:
+        return {"table"}
+
+    def forward(self, images: Tensor, targets: Tensor | None = None) -> Any:
+        maps = self.norm(self.stem(images)).relu()
+        branch = self.block(maps) + self.table
+        if self.training:
+            keep = torch.rand(len(images), 1, 1, 1, device=images.device) >= self.drop_path
+            branch = branch * keep / (1 - self.drop_path)
+        logits = self.head(functional.avg_pool2d(maps + branch, 2).flatten(1))
+        if targets is None:
+            return logits
+        return {
+            "cross_entropy": functional.cross_entropy(logits, targets),
+            "size": 1e-3 * logits.square().mean(),
+        }
+
+
+class Toy:
+    """An ``Objective``."""
+
+    metric = "accuracy"
+    classes = 10
+    fingerprint = "toy"
+
+    def __init__(
+        self, images: int = 83, *, augment: bool = True, read: Callable[[int], None] = lambda index: None
+    ) -> None:
+        self.training = Samples(images, augment=True, read=read)
+        self.training.augment = augment
+        self.test = Samples(45, augment=False)
+
+    @property
+    def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
+        return collate
+
+    def network(self, backbone: Any) -> nn.Module:
+        raise NotImplementedError
+
+    def meter(self) -> Meter:
+        return Meter()
+
+
+def network(drop_path: float = 0.2, *, norm: bool = True) -> ToyNetwork:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(1)
+        return ToyNetwork(drop_path, norm=norm)
+
+
+def train(
+    folder: Path, recipe: Recipe | None = None, **changes: Any
+) -> tuple[nn.Module, Mapping[str, float]]:
+    """A run in ``folder``: the trained network and its metrics."""
+    settings: dict[str, Any] = {
+        "objective": Toy(), "model": network(), "recipe": recipe or toy_recipe(), "seed": 3, "folder": folder,
+        "processes": Processes(), "identity": {"recipe": "toy", "architecture": "conv"},
+    }  # fmt: skip
+    settings |= changes
+    return settings["model"], fit(**settings)
+
+
+def start(folder: Path, *arguments: str, rank: int = 0, port: int = 0) -> subprocess.Popen[str]:
+    """A run of its own process; one of two where there is a port."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    if port:
+        environment |= {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-m", "tests.training.toy", str(folder), *arguments]
+    return subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1, help="that the recipe's 8 images are shared by")
+    parser.add_argument("--plain", action="store_true", help="no batch norm, drop path or augmentation")
+    parser.add_argument(
+        "--die", type=int, default=-1, help="by SIGKILL, when the image that is read is this one"
+    )
+    parser.add_argument("--stop", type=int, default=0, help="by this signal, after step 12")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    reads = 0
+
+    def read(index: int) -> None:
+        nonlocal reads
+        reads += 1
+        if reads == given.die:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def progress(event: Any) -> None:
+        if given.stop and event.kind == "step" and event.step == 12:
+            os.kill(os.getpid(), given.stop)
+            time.sleep(0.01)
+
+    recipe = toy_recipe(run={"batch": 4 // given.processes})
+    model = network(0.0, norm=False) if given.plain else network()
+    with processes_from_environment("cpu") as processes:
+        train(
+            given.folder, recipe, objective=Toy(augment=not given.plain, read=read), model=model,
+            processes=processes, loader_workers=given.workers, progress=progress,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    _main()

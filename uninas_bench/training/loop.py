@@ -1,0 +1,379 @@
+"""The loop of all tasks: steps, evaluations, checkpoints and the log; what is learnt is the objective's."""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from uninas_bench.errors import UserError
+from uninas_bench.training.checkpoint import (
+    State,
+    check_identity,
+    checkpoints,
+    load_latest,
+    save_checkpoint,
+)
+from uninas_bench.training.evaluation import evaluate
+from uninas_bench.training.interruption import Interruption, leave
+from uninas_bench.training.journal import Journal
+from uninas_bench.training.loading import batches
+from uninas_bench.training.optimiser import make_optimiser
+from uninas_bench.training.sampler import TrainingBatches
+from uninas_bench.training.schedule import Plan, learning_rate, plan_of
+from uninas_bench.training.stepping import Stepper
+from uninas_bench.version import __version__
+
+if TYPE_CHECKING:
+    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.objective import Objective
+    from uninas_bench.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
+
+# Reading a loss waits for the GPU. So many steps are read at once, which is also how late a stop or a
+# divergence is noticed there; a checkpoint is never written before they were.
+_STEPS_PER_READING = 10
+
+
+class TrainingDiverged(UserError):
+    """A loss or a gradient is no longer a finite number; the checkpoints before it stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingEvent:
+    """What a run reports while it goes on, from its first process.
+
+    Attributes:
+        kind: ``resumed`` from a checkpoint; ``step``; ``evaluation``; ``checkpoint``.
+        step: how many are done.
+        steps: how many there will be.
+        epoch: of the last step, from 0.
+        epochs: of the recipe.
+        loss: the sum that is minimised, over all processes; of steps only.
+        rate: of steps only.
+        images_per_second: of steps only.
+        metrics: of evaluations only.
+    """
+
+    kind: Literal["resumed", "step", "evaluation", "checkpoint"]
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: float = math.nan
+    rate: float = math.nan
+    images_per_second: float = math.nan
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def fit(
+    objective: Objective,
+    model: nn.Module,
+    recipe: Recipe,
+    *,
+    seed: int,
+    processes: Processes,
+    folder: Path,
+    identity: Mapping[str, str],
+    resume: Literal["auto", "never"] = "auto",
+    loader_workers: int = 0,
+    tensorboard: bool = False,
+    progress: Callable[[TrainingEvent], None] | None = None,
+    allow_processes_change: bool = False,
+) -> Mapping[str, float]:
+    """Train ``model`` in place as the recipe says, and keep checkpoints and log in ``folder``.
+
+    A run that is killed at any moment and started again gives, on the same software and hardware, the same
+    weights and the same log to the bit: what is drawn is drawn from the seed and the number of the step or
+    the sample. On a finished run nothing is trained: the model gets the weights, and the metrics are those
+    on record. The global generators of torch are left as they were.
+
+    Args:
+        objective: what is learnt.
+        model: its network, with every trainable parameter in use; moved to the processes' device.
+        recipe: how.
+        seed: of the order of images, their augmentation, and drop path; not of the initial weights.
+        processes: all of which call this with the same arguments; the first one writes.
+        folder: of this run alone, seen by all processes.
+        identity: what makes the run this one, in short texts by name: recipe, architecture, ...; seed and
+            data are added here. A checkpoint with another identity is refused.
+        resume: ``auto`` goes on from the newest whole checkpoint; ``never`` removes checkpoints and log.
+        loader_workers: processes that read samples, per process of the training; 0 reads in place.
+        tensorboard: also write TensorBoard's files.
+        progress: called in the first process.
+        allow_processes_change: go on where another number of processes was; the part of the epoch that was
+            done is rounded down to whole steps of the new size.
+
+    Returns:
+        The metrics of the evaluation after the last step, the headline first.
+
+    Raises:
+        UserError: the folder holds another run or cannot be written, there are too few images for a step, a
+            sample cannot be read.
+        TrainingDiverged: a loss or the gradients' norm is not finite.
+        SystemExit: with code 143, after SIGTERM, once a checkpoint is written.
+        KeyboardInterrupt: after Ctrl-C, likewise.
+    """
+    plan = plan_of(recipe, len(objective.training), processes.count)
+    identity = {"seed": str(seed), "data": objective.fingerprint, **identity}
+    if resume == "never" and processes.is_first:
+        for path in checkpoints(folder):
+            path.unlink()
+    state = load_latest(folder) if resume == "auto" else None
+    if len(set(processes.gather_objects(state["step"] if state else 0))) > 1:
+        raise UserError(f"{folder}: not all processes see the same checkpoints; it has to be a shared folder")
+    if state is not None:
+        check_identity(
+            folder, state, identity, processes.count, allow_processes_change=allow_processes_change
+        )
+    records = state["records"] if state else 0
+    opened: AbstractContextManager[Journal | None] = (
+        Journal(folder, records, tensorboard=tensorboard) if processes.is_first else nullcontext()
+    )
+    device = processes.device
+    with (
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        Interruption(alone=processes.count == 1) as interruption,
+        opened as journal,
+    ):
+        training = _Training(
+            objective, model, recipe, plan, seed, processes, folder, identity, loader_workers, journal,
+            progress, interruption,
+        )  # fmt: skip
+        if state is not None:
+            training.restore(state)
+        return training.run()
+
+
+class _Training:
+    """A run in progress."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        model: nn.Module,
+        recipe: Recipe,
+        plan: Plan,
+        seed: int,
+        processes: Processes,
+        folder: Path,
+        identity: Mapping[str, str],
+        workers: int,
+        journal: Journal | None,
+        progress: Callable[[TrainingEvent], None] | None,
+        interruption: Interruption,
+    ) -> None:
+        self.objective, self.recipe, self.plan, self.seed = objective, recipe, plan, seed
+        self.processes, self.folder, self.identity, self.workers = processes, folder, identity, workers
+        self.journal, self.progress, self.interruption = journal, progress, interruption
+        self.model = model.to(processes.device)
+        if recipe.run.channels_last:
+            self.model = model.to(memory_format=torch.channels_last)
+        self.optimiser = make_optimiser(model, recipe)
+        self.step = 0
+        self.evaluated = -1
+        self.metrics: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+        self._unread: list[Tensor] = []
+        self._clock = time.perf_counter()
+
+    def restore(self, state: State) -> None:
+        """Take up where a checkpoint was written."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.metrics, self.best = state["metrics"], state["best"]
+        epoch, within = divmod(state["step"], state["steps_per_epoch"])
+        images = within * state["images_per_step"]
+        self.step = epoch * self.plan.steps_per_epoch + images // self.plan.images_per_step
+        self.step = min(self.step, self.plan.steps)
+        self.evaluated = self.step if state["evaluated"] == state["step"] else -1
+        if state["processes"] != self.processes.count:
+            self._note({"step": self.step, "processes": self.processes.count})
+        if state["versions"] != _versions():
+            _log.warning("%s: was trained with %s, now %s", self.folder, state["versions"], _versions())
+        self._report("resumed")
+
+    def run(self) -> Mapping[str, float]:
+        """Make the steps that are left, and the evaluation of the step that was restored if it has none."""
+        if self.step and self._evaluation_due() and self.evaluated != self.step:
+            self._evaluate()
+        if self.step == self.plan.steps:
+            return self.metrics
+        stepper = Stepper(
+            self.model, self.optimiser, self.recipe, self.plan, seed=self.seed, processes=self.processes
+        )
+        run = self.recipe.run
+        loaded = batches(
+            self.objective,
+            self.objective.training,
+            TrainingBatches(
+                images=len(self.objective.training),
+                seed=self.seed,
+                steps_per_epoch=self.plan.steps_per_epoch,
+                batch=run.batch,
+                accumulate=run.accumulate,
+                rank=self.processes.rank,
+                processes=self.processes.count,
+                first_step=self.step,
+                last_step=self.plan.steps,
+            ),
+            seed=self.seed,
+            workers=self.workers,
+            device=self.processes.device,
+            channels_last=run.channels_last,
+        )
+        while self.step < self.plan.steps:
+            self._unread.append(stepper.step(self.step, loaded))
+            self.step += 1
+            due = self._evaluation_due()
+            stop = 0
+            if due or self._checkpoint_due() or self._reading_due():
+                stop = self._read(stepper.losses)
+            if stop or due or self._checkpoint_due():
+                self._save()
+            leave(stop)
+            if due:
+                self._evaluate()
+        return self.metrics
+
+    def _evaluation_due(self) -> bool:
+        epoch, rest = divmod(self.step, self.plan.steps_per_epoch)
+        every = self.recipe.run.evaluate_every
+        return self.step == self.plan.steps or (every > 0 and rest == 0 and epoch % every == 0)
+
+    def _checkpoint_due(self) -> bool:
+        every = self.recipe.run.checkpoint_every or self.plan.steps_per_epoch
+        return self.step == self.plan.steps or self.step % every == 0
+
+    def _reading_due(self) -> bool:
+        if self.processes.device.type == "cpu" or len(self._unread) == _STEPS_PER_READING:
+            return True
+        # Together with others, all have to read at the same step, however the signal arrives.
+        return self.processes.count == 1 and self.interruption.received > 0
+
+    def _read(self, names: tuple[str, ...]) -> int:
+        """Read the losses of the last steps, agreed over all processes; the signal to stop at, or 0."""
+        count = self.processes.count
+        signals = torch.zeros(2, dtype=torch.float64)
+        if self.interruption.received:
+            signals[int(self.interruption.received == signal.SIGINT)] = 1.0
+        rows = torch.stack(self._unread).flatten().double()
+        *values, terminated, interrupted = self.processes.sum(
+            torch.cat([rows, signals.to(rows.device)])
+        ).tolist()
+        now = time.perf_counter()
+        seconds = (now - self._clock) / len(self._unread)
+        self._clock = now
+        first = self.step - len(self._unread)
+        self._unread.clear()
+        width = len(names) + 1
+        for index in range(len(values) // width):
+            *losses, norm = (value / count for value in values[index * width : (index + 1) * width])
+            self._record(first + index, dict(zip(names, losses, strict=True)), norm, seconds)
+        return signal.SIGINT if interrupted else signal.SIGTERM if terminated else 0
+
+    def _record(self, number: int, losses: dict[str, float], norm: float, seconds: float) -> None:
+        """Log step ``number``, counted from 0."""
+        loss, rate = sum(losses.values()), learning_rate(number, self.plan)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            told = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+            raise TrainingDiverged(
+                f"step {number + 1} of {self.plan.steps}: diverged at rate {rate:g}: {told}, gradient norm "
+                f"{norm:g}; the checkpoints in {self.folder} are from before; lower schedule.rate"
+            )
+        done = {"step": number + 1, "epoch": number // self.plan.steps_per_epoch}
+        self._note({**done, "rate": rate, "loss": loss, "losses": losses, "norm": norm}, seconds)
+        self._report(
+            "step",
+            step=number + 1,
+            loss=loss,
+            rate=rate,
+            images_per_second=self.plan.images_per_step / seconds,
+        )
+
+    def _evaluate(self) -> None:
+        """Evaluate, and write the checkpoint that says so."""
+        self.metrics = evaluate(
+            self.objective,
+            self.model,
+            self.recipe,
+            seed=self.seed,
+            processes=self.processes,
+            workers=self.workers,
+            # A checkpoint of this very step precedes: there is nothing to save and nobody to wait for.
+            between=lambda: leave(self.interruption.received),
+        )
+        self.evaluated = self.step
+        value = self.metrics[self.objective.metric]
+        if not self.best or value > self.best["value"]:
+            self.best = {"step": self.step, "value": value}
+        now = time.perf_counter()
+        record = {"step": self.step, "epoch": self._epoch, "metrics": self.metrics, "best": self.best}
+        self._note(record, now - self._clock)
+        self._clock = now
+        self._save()
+        self._report("evaluation", metrics=self.metrics)
+
+    def _save(self) -> None:
+        if self.journal is not None:
+            self.journal.keep()
+            save_checkpoint(self.folder, self._state(self.journal.records), self.recipe.run.keep)
+            self._report("checkpoint")
+        # None may end, and have the others ended, before it is written.
+        self.processes.barrier()
+
+    def _state(self, records: int) -> State:
+        return State(
+            model=self.model.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            step=self.step,
+            steps_per_epoch=self.plan.steps_per_epoch,
+            images_per_step=self.plan.images_per_step,
+            records=records,
+            evaluated=self.evaluated,
+            metrics=self.metrics,
+            best=self.best,
+            identity=dict(self.identity),
+            processes=self.processes.count,
+            versions=_versions(),
+        )
+
+    @property
+    def _epoch(self) -> int:
+        """Of the last step that was made."""
+        return max(0, self.step - 1) // self.plan.steps_per_epoch
+
+    def _note(self, record: Mapping[str, Any], seconds: float = 0.0) -> None:
+        if self.journal is not None:
+            self.journal.write(record, seconds)
+
+    def _report(self, kind: Literal["resumed", "step", "evaluation", "checkpoint"], **values: Any) -> None:
+        if self.progress is not None and self.processes.is_first:
+            place = {
+                "step": self.step,
+                "steps": self.plan.steps,
+                "epoch": self._epoch,
+                "epochs": self.plan.epochs,
+            }
+            self.progress(TrainingEvent(kind=kind, **{**place, **values}))
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "uninas-bench": __version__,
+    }

@@ -1,0 +1,93 @@
+"""One optimiser step: accumulated passes, clipped gradients, and randomness that follows from its number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from uninas_bench.seeds import derive_seed
+from uninas_bench.training.schedule import Plan, learning_rate
+
+if TYPE_CHECKING:
+    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.recipe import Recipe
+
+
+class Stepper:
+    """Makes the steps of a plan on a network and its optimiser, on one process or together with others.
+
+    Attributes:
+        losses: names of what the network gives as losses; known after the first step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        recipe: Recipe,
+        plan: Plan,
+        *,
+        seed: int,
+        processes: Processes,
+    ) -> None:
+        self.losses: tuple[str, ...] = ()
+        self._model = model
+        self._optimiser = optimiser
+        self._recipe = recipe
+        self._plan = plan
+        self._seed = seed
+        self._processes = processes
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        # Buffers, such as running statistics, are the first process's in every pass: the ones that are saved.
+        self._parallel = DistributedDataParallel(model) if processes.count > 1 else None
+        self._network: Any = self._parallel or model
+        if recipe.run.compile:
+            self._network = torch.compile(self._network)
+
+    def step(self, number: int, batches: Iterator[tuple[Any, Any]]) -> Tensor:
+        """Make step ``number``, counted from 0, with the next batches.
+
+        The global generators of torch are set to a seed of their own for every step and process: what drop
+        path and dropout draw then depends on nothing that was drawn before, and a resumed run, which begins
+        at any step, needs no state of generators to go on as an uninterrupted one.
+
+        Returns:
+            This process's losses, each the mean over the accumulated passes, and last the norm of all
+            gradients before clipping, which is all processes'; float32, on the device: reading it waits for
+            the step.
+        """
+        torch.manual_seed(derive_seed(self._seed, "step", number, self._processes.rank))
+        rate = learning_rate(number, self._plan)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._model.train()
+        self._optimiser.zero_grad(set_to_none=True)
+        passes = self._recipe.run.accumulate
+        total: Tensor | None = None
+        for index in range(passes):
+            images, targets = next(batches)
+            last = index == passes - 1
+            with nullcontext() if last or self._parallel is None else self._parallel.no_sync():
+                with autocast(self._recipe, self._processes.device):
+                    losses = self._network(images, targets)
+                values = torch.stack([loss.float() for loss in losses.values()]) / passes
+                values.sum().backward()  # type: ignore[no-untyped-call]
+            total = values.detach() if total is None else total + values.detach()
+        assert total is not None
+        self.losses = tuple(losses)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._recipe.optimiser.clip or math.inf)
+        self._optimiser.step()
+        return torch.cat([total, norm.float().reshape(1)])
+
+
+def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """The precision of forward passes: bfloat16 where the recipe says so, by itself on GPUs only."""
+    precision = recipe.run.precision
+    reduced = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced)
