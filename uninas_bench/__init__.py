@@ -15,7 +15,17 @@ from uninas_bench import leaderboard as _leaderboard_module  # noqa: F401
 from uninas_bench import proxy as _proxy_module  # noqa: F401
 from uninas_bench import search as _search_package  # noqa: F401
 from uninas_bench import space as _space_module  # noqa: F401
-from uninas_bench.api import draw, ground_truth, leaderboard, proxy, score, score_network, search, space
+from uninas_bench.api import (
+    draw,
+    ground_truth,
+    leaderboard,
+    proxy,
+    score,
+    score_network,
+    search,
+    space,
+    train,
+)
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.cells import Status
 from uninas_bench.errors import NotApplicable, UserError
@@ -79,6 +89,7 @@ __all__ = [
     "search_weights",
     "simple_proxy",
     "space",
+    "train",
 ]
 
 

@@ -263,6 +263,59 @@ def search(
     )  # fmt: skip
 
 
+def train(
+    architectures: Sequence[Architecture | str] | str | Path,
+    recipe: str | Path,
+    *,
+    output: str | Path,
+    space: str | SearchSpace | None = None,
+    top: int = 1,
+    then: Sequence[str | Path] = (),
+    smoke: bool = False,
+    overrides: Sequence[str] = (),
+    seeds: int = 1,
+    seed: int = 0,
+    pretrained: str | Path | None = None,
+    data: Mapping[str, str | Path] | None = None,
+    device: str = "cpu",
+    loaders: int = 0,
+) -> pd.DataFrame:
+    """Train architectures under a recipe; what is finished in ``output`` is not repeated.
+
+    Args:
+        architectures: of ``space``, in any spelling, or ``timm:NAME``; or the path of a search's
+            candidates.json, of which the best ``top`` are taken.
+        recipe: ``classification``, ``detection``, ``segmentation``, ``fashion-mnist``, or a .toml file.
+        output: folder of all runs: checkpoints, logs, weights, results, model cards.
+        space: needed where architectures are texts of a space, or at another scale.
+        top: how many candidates.
+        then: recipes to go on with, each from the weights of the one before.
+        smoke: the recipes' short forms.
+        overrides: fields of the recipes, ``schedule.epochs=30``, or ``detection.run.batch=2`` for one of
+            several.
+        seeds: trainings of each architecture, from ``seed`` on.
+        seed: of the first.
+        pretrained: weights to begin with: a run's folder or a .safetensors file.
+        data: where data sets are, by name.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        loaders: processes that read images.
+
+    Returns:
+        One row per run: what was trained, its costs, its metrics, images per second.
+
+    Raises:
+        UserError: a name, a file or a value is wrong, or a training failed; what is finished is kept.
+    """
+    from uninas_bench.training.calls import train as run
+
+    return run(
+        architectures, recipe, output=Path(output), space=space, top=top, then=then, smoke=smoke,
+        overrides=overrides, seeds=seeds, seed=seed,
+        pretrained=None if pretrained is None else Path(pretrained), data=data or {}, device=device,
+        loaders=loaders,
+    )  # fmt: skip
+
+
 def draw(
     architecture: str | Architecture,
     *,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from uninas_bench.data.location import data_folder as chosen_folder
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.ground_truth import catalogue
 from uninas_bench.ground_truth.catalogue import all_entries, find_for, find_ground_truth, ground_truth_entries
@@ -120,9 +121,9 @@ def test_tables_of_plugins(data_folder: Path, tmp_path: Path) -> None:
 
 def test_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNINAS_BENCH_DATA", "~/somewhere")
-    assert catalogue.data_folder() == Path.home() / "somewhere"
+    assert chosen_folder() == Path.home() / "somewhere"
     monkeypatch.delenv("UNINAS_BENCH_DATA")
-    assert catalogue.data_folder().name == "uninas-bench"
+    assert chosen_folder().name == "uninas-bench"
     assert ground_truth_entries() is not None
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "scores": "uninas_bench.cli.scores",
     "search": "uninas_bench.cli.search",
     "spaces": "uninas_bench.cli.spaces",
+    "train": "uninas_bench.cli.train",
     "walk": "uninas_bench.cli.walk",
 }
 """Every command of the harness: its name and the module that holds it as ``command``."""

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uninas_bench.data.location import data_folder
 from uninas_bench.errors import UserError
 from uninas_bench.ground_truth.files import SUFFIX, read_info, read_table
 from uninas_bench.ground_truth.table import GroundTruth, GroundTruthEntry, GroundTruthInfo
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
     from uninas_bench.host import Host
 
 ALIASES = {"embedded": "nasbench201-mnist-hard"}
-
-
-def data_folder() -> Path:
-    """Where imported tables are kept: ``UNINAS_BENCH_DATA``, else the user's data folder of this platform."""
-    chosen = os.environ.get("UNINAS_BENCH_DATA")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("uninas-bench"))
 
 
 def imported_folder() -> Path:
