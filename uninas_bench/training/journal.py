@@ -27,10 +27,11 @@ class Journal:
     that are done. The times are seconds since the line before.
     """
 
-    def __init__(self, folder: Path, records: int, *, tensorboard: bool = False) -> None:
+    def __init__(self, folder: Path, records: int, step: int, *, tensorboard: bool = False) -> None:
         """Open for appending after the first ``records`` lines; what follows them is cut off.
 
-        That is what a run did after the checkpoint it goes on from, the last line of which may be torn.
+        That is what a run did after the checkpoint of ``step``, which it goes on from; the last line of it
+        may be torn. TensorBoard is told to forget it.
 
         Raises:
             UserError: the folder cannot be written, or TensorBoard is wanted and not installed.
@@ -42,7 +43,7 @@ class Journal:
         except OSError as error:
             raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
         self.records = records
-        self._board = writer(str(folder / "tensorboard")) if writer else None
+        self._board = writer(str(folder / "tensorboard"), purge_step=step + 1) if writer else None
 
     def __enter__(self) -> Self:
         return self

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+CHECKPOINTS = "checkpoints"
+
 # Reading a loss waits for the GPU. So many steps are read at once, which is also how late a stop or a
 # divergence is noticed there; a checkpoint is never written before they were.
 _STEPS_PER_READING = 10
@@ -93,7 +95,7 @@ def fit(
     progress: Callable[[TrainingEvent], None] | None = None,
     allow_processes_change: bool = False,
 ) -> Mapping[str, float]:
-    """Train ``model`` in place as the recipe says, and keep checkpoints and log in ``folder``.
+    """Train ``model`` in place as the recipe says, and keep ``checkpoints/`` and log in ``folder``.
 
     A run that is killed at any moment and started again gives, on the same software and hardware, the same
     weights and the same log to the bit: what is drawn is drawn from the seed and the number of the step or
@@ -129,18 +131,18 @@ def fit(
     plan = plan_of(recipe, len(objective.training), processes.count)
     identity = {"seed": str(seed), "data": objective.fingerprint, **identity}
     if resume == "never" and processes.is_first:
-        for path in checkpoints(folder):
+        for path in checkpoints(folder / CHECKPOINTS):
             path.unlink()
-    state = load_latest(folder) if resume == "auto" else None
+    state = load_latest(folder / CHECKPOINTS) if resume == "auto" else None
     if len(set(processes.gather_objects(state["step"] if state else 0))) > 1:
         raise UserError(f"{folder}: not all processes see the same checkpoints; it has to be a shared folder")
     if state is not None:
         check_identity(
             folder, state, identity, processes.count, allow_processes_change=allow_processes_change
         )
-    records = state["records"] if state else 0
+    records, step = (state["records"], state["step"]) if state else (0, 0)
     opened: AbstractContextManager[Journal | None] = (
-        Journal(folder, records, tensorboard=tensorboard) if processes.is_first else nullcontext()
+        Journal(folder, records, step, tensorboard=tensorboard) if processes.is_first else nullcontext()
     )
     device = processes.device
     with (
@@ -291,7 +293,7 @@ class _Training:
             told = ", ".join(f"{name} {value:g}" for name, value in losses.items())
             raise TrainingDiverged(
                 f"step {number + 1} of {self.plan.steps}: diverged at rate {rate:g}: {told}, gradient norm "
-                f"{norm:g}; the checkpoints in {self.folder} are from before; lower schedule.rate"
+                f"{norm:g}; the checkpoints in {self.folder / CHECKPOINTS} are from before; lower schedule.rate"
             )
         done = {"step": number + 1, "epoch": number // self.plan.steps_per_epoch}
         self._note({**done, "rate": rate, "loss": loss, "losses": losses, "norm": norm}, seconds)
@@ -329,7 +331,9 @@ class _Training:
     def _save(self) -> None:
         if self.journal is not None:
             self.journal.keep()
-            save_checkpoint(self.folder, self._state(self.journal.records), self.recipe.run.keep)
+            save_checkpoint(
+                self.folder / CHECKPOINTS, self._state(self.journal.records), self.recipe.run.keep
+            )
             self._report("checkpoint")
         # None may end, and have the others ended, before it is written.
         self.processes.barrier()
