@@ -52,9 +52,10 @@ def resampled(maps: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
     found = []
     for values, reduction in zip(maps, REDUCTIONS, strict=True):
         wanted = tuple(-(-side // reduction) for side in size)
-        if wanted[0] > values.shape[-2] or wanted[1] > values.shape[-1]:
-            values = functional.interpolate(values, wanted, mode="bilinear", align_corners=False)
-        elif wanted != tuple(values.shape[-2:]):
-            values = functional.adaptive_max_pool2d(values, wanted)
-        found.append(values)
+        if wanted == tuple(values.shape[-2:]):
+            found.append(values)
+        elif wanted[0] > values.shape[-2] or wanted[1] > values.shape[-1]:
+            found.append(functional.interpolate(values, wanted, mode="bilinear", align_corners=False))
+        else:
+            found.append(functional.adaptive_max_pool2d(values, wanted))
     return found

@@ -6,7 +6,8 @@ from math import isqrt
 from typing import Any, cast
 
 import torch
-from timm.layers import DropPath, resample_abs_pos_embed
+from timm.layers.drop import DropPath
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from uninas_bench.errors import UserError
@@ -61,7 +62,8 @@ class TimmBackbone(Backbone):
         side = isqrt(shape[1] - prefix)
         if len(shape) != 3 or side**2 != shape[1] - prefix:
             return None
-        return resample_abs_pos_embed(table, [side, side], num_prefix_tokens=prefix)
+        resampled_table: Tensor = resample_abs_pos_embed(table, [side, side], num_prefix_tokens=prefix)
+        return resampled_table
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         if self._indices is None:
@@ -84,7 +86,8 @@ class TimmBackbone(Backbone):
         forward = getattr(self.network, "forward_intermediates", None)
         if forward is None:
             raise UserError(
-                f"timm:{self.name}: the model gives no intermediate maps; it can be trained on classification only"
+                f"timm:{self.name}: the model gives no intermediate maps; "
+                "it can be trained on classification only"
             )
         try:
             maps: list[Tensor] = cast("Any", forward)(images, indices=indices, intermediates_only=True)
