@@ -81,6 +81,23 @@ def shrink(pixels: NDArray[np.uint8], resolution: int, where: str) -> NDArray[np
     return np.rint(means).astype(np.uint8)
 
 
+def square_images(
+    pixels: NDArray[np.uint8], labels: NDArray[np.integer], resolution: int, where: str
+) -> ImageSet:
+    """An `ImageSet` of grey images (N, H, H) or coloured ones (N, H, H, 3), averaged down to a resolution.
+
+    MNIST's 28 pixels are padded with 2 black ones on every side, to 32, where 28 cannot be averaged.
+
+    Raises:
+        UserError: the resolution does not divide the images' size.
+    """
+    if pixels.shape[1] == 28 and 28 % resolution:
+        pixels = np.pad(pixels, ((0, 0), (2, 2), (2, 2), *((0, 0),) * (pixels.ndim - 3)))
+    if pixels.ndim == 3:
+        pixels = np.repeat(pixels[..., None], 3, axis=3)
+    return image_set(shrink(pixels, resolution, where), labels)
+
+
 def image_set(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> ImageSet:
     """An `ImageSet` of (N, H, W, 3) uint8 images with the statistics of exactly these pixels."""
     flat = pixels.reshape(-1, 3)

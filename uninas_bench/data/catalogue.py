@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from uninas_bench.data.arrays import NpzSource
 from uninas_bench.data.digits import Digits
 from uninas_bench.data.folder import FolderSource
+from uninas_bench.data.idx import PACKAGED, IdxSource, is_idx_folder
+from uninas_bench.data.location import data_folder
 from uninas_bench.data.mnist_hard import MnistHard
 from uninas_bench.data.source import ImageSource
 from uninas_bench.data.torchvision_sets import TorchvisionSource, is_torchvision_folder
@@ -21,7 +22,7 @@ def image_sources() -> list[ImageSource]:
 
 
 def source_of_path(dataset: str, path: Path) -> ImageSource:
-    """The source of a .npz file or a folder of images.
+    """The source of a .npz file or a folder: torchvision's, idx files, or images.
 
     Raises:
         InvalidFile: the path does not exist, or is a file of another kind.
@@ -29,6 +30,8 @@ def source_of_path(dataset: str, path: Path) -> ImageSource:
     if path.is_dir():
         if is_torchvision_folder(dataset, path):
             return TorchvisionSource(dataset, path)
+        if is_idx_folder(path):
+            return IdxSource(dataset, path)
         return FolderSource(dataset, path)
     if not path.exists():
         raise InvalidFile(f"{path}: no such file or folder (images of {dataset})")
@@ -44,17 +47,21 @@ def find_images(
 ) -> ImageSource | None:
     """Where the images of ``dataset`` come from; None when nobody has them.
 
-    Looked up in this order: ``overrides``; ``DATASET.npz`` or the folder ``DATASET/`` in the folder named by
-    ``UNINAS_BENCH_DATA``; a torchvision folder there; the sources that plugins ``registered``.
+    Looked up in this order: ``overrides``; ``DATASET.npz`` or the folder ``DATASET/`` in the data folder
+    (`location.data_folder`); a torchvision folder there; the sources that plugins ``registered``; the place of
+    an operating system's package.
     """
     given = (overrides or {}).get(dataset)
     if given is not None:
         return source_of_path(dataset, Path(given)) if isinstance(given, str | Path) else given
-    root = os.environ.get("UNINAS_BENCH_DATA")
-    if root:
-        for candidate in (Path(root) / f"{dataset}.npz", Path(root) / dataset):
-            if candidate.exists():
-                return source_of_path(dataset, candidate)
-        if is_torchvision_folder(dataset, Path(root)):
-            return TorchvisionSource(dataset, Path(root))
-    return registered.get(dataset)
+    root = data_folder()
+    for candidate in (root / f"{dataset}.npz", root / dataset):
+        if candidate.exists():
+            return source_of_path(dataset, candidate)
+    if is_torchvision_folder(dataset, root):
+        return TorchvisionSource(dataset, root)
+    found = registered.get(dataset)
+    packaged = PACKAGED.get(dataset)
+    if found is None and packaged is not None and is_idx_folder(packaged):
+        return IdxSource(dataset, packaged)
+    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uninas_bench.data.arrays import image_set, shrink
+from uninas_bench.data.arrays import square_images
 from uninas_bench.data.source import ImageSet, Split
 from uninas_bench.errors import InvalidFile
 
@@ -38,7 +38,7 @@ class TorchvisionSource:
         return f"torchvision:{_CLASSES[self.name]}"
 
     def load(self, split: Split, resolution: int) -> ImageSet:
-        """One split; Fashion-MNIST is repeated to three channels and padded from 28 to 32 if asked.
+        """One split at a resolution that `square_images` can make.
 
         Raises:
             InvalidFile: the files are missing or their checksums differ.
@@ -55,8 +55,4 @@ def _load(name: str, root: Path, split: Split, resolution: int) -> ImageSet:
     except RuntimeError as error:
         raise InvalidFile(f"{root}: torchvision cannot read {_CLASSES[name]} there: {error}") from None
     pixels = np.asarray(found.data, dtype=np.uint8)
-    if pixels.ndim == 3:
-        pixels = np.repeat(pixels[..., None], 3, axis=3)
-    if pixels.shape[1] == 28 and resolution != 28:
-        pixels = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    return image_set(shrink(pixels, resolution, str(root)), np.asarray(found.targets))
+    return square_images(pixels, np.asarray(found.targets), resolution, str(root))
