@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import platform
-import signal
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from uninas_bench.errors import UserError
 from uninas_bench.training.checkpoint import (
@@ -30,8 +28,15 @@ from uninas_bench.training.interruption import Interruption, leave
 from uninas_bench.training.journal import Journal
 from uninas_bench.training.loading import batches
 from uninas_bench.training.optimiser import make_optimiser
+from uninas_bench.training.readings import Readings
 from uninas_bench.training.sampler import TrainingBatches
-from uninas_bench.training.schedule import Plan, learning_rate, plan_of
+from uninas_bench.training.schedule import (
+    Plan,
+    checkpoint_due,
+    evaluation_due,
+    learning_rate,
+    plan_of,
+)
 from uninas_bench.training.stepping import Stepper
 from uninas_bench.version import __version__
 
@@ -43,10 +48,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
-
-# Reading a loss waits for the GPU. So many steps are read at once, which is also how late a stop or a
-# divergence is noticed there; a checkpoint is never written before they were.
-_STEPS_PER_READING = 10
 
 
 class TrainingDiverged(UserError):
@@ -188,8 +189,7 @@ class _Training:
         self.evaluated = -1
         self.metrics: dict[str, float] = {}
         self.best: dict[str, float] = {}
-        self._unread: list[Tensor] = []
-        self._clock = time.perf_counter()
+        self.readings = Readings(processes, interruption)
 
     def restore(self, state: State) -> None:
         """Take up where a checkpoint was written."""
@@ -209,7 +209,7 @@ class _Training:
 
     def run(self) -> Mapping[str, float]:
         """Make the steps that are left, and the evaluation of the step that was restored if it has none."""
-        if self.step and self._evaluation_due() and self.evaluated != self.step:
+        if self.step and evaluation_due(self.step, self.plan, self.recipe) and self.evaluated != self.step:
             self._evaluate()
         if self.step == self.plan.steps:
             return self.metrics
@@ -237,54 +237,24 @@ class _Training:
             channels_last=run.channels_last,
         )
         while self.step < self.plan.steps:
-            self._unread.append(stepper.step(self.step, loaded))
+            self.readings.add(stepper.step(self.step, loaded))
             self.step += 1
-            due = self._evaluation_due()
-            stop = 0
-            if due or self._checkpoint_due() or self._reading_due():
-                stop = self._read(stepper.losses)
-            if stop or due or self._checkpoint_due():
+            save = checkpoint_due(self.step, self.plan, self.recipe)
+            stop = self._read(stepper.losses) if save or self.readings.due else 0
+            if save or stop:
                 self._save()
             leave(stop)
-            if due:
+            if evaluation_due(self.step, self.plan, self.recipe):
                 self._evaluate()
         return self.metrics
 
-    def _evaluation_due(self) -> bool:
-        epoch, rest = divmod(self.step, self.plan.steps_per_epoch)
-        every = self.recipe.run.evaluate_every
-        return self.step == self.plan.steps or (every > 0 and rest == 0 and epoch % every == 0)
-
-    def _checkpoint_due(self) -> bool:
-        every = self.recipe.run.checkpoint_every or self.plan.steps_per_epoch
-        return self.step == self.plan.steps or self.step % every == 0
-
-    def _reading_due(self) -> bool:
-        if self.processes.device.type == "cpu" or len(self._unread) == _STEPS_PER_READING:
-            return True
-        # Together with others, all have to read at the same step, however the signal arrives.
-        return self.processes.count == 1 and self.interruption.received > 0
-
     def _read(self, names: tuple[str, ...]) -> int:
-        """Read the losses of the last steps, agreed over all processes; the signal to stop at, or 0."""
-        count = self.processes.count
-        signals = torch.zeros(2, dtype=torch.float64)
-        if self.interruption.received:
-            signals[int(self.interruption.received == signal.SIGINT)] = 1.0
-        rows = torch.stack(self._unread).flatten().double()
-        *values, terminated, interrupted = self.processes.sum(
-            torch.cat([rows, signals.to(rows.device)])
-        ).tolist()
-        now = time.perf_counter()
-        seconds = (now - self._clock) / len(self._unread)
-        self._clock = now
-        first = self.step - len(self._unread)
-        self._unread.clear()
-        width = len(names) + 1
-        for index in range(len(values) // width):
-            *losses, norm = (value / count for value in values[index * width : (index + 1) * width])
-            self._record(first + index, dict(zip(names, losses, strict=True)), norm, seconds)
-        return signal.SIGINT if interrupted else signal.SIGTERM if terminated else 0
+        """Log what the last steps measured; the signal to stop at, or 0."""
+        reading = self.readings.read()
+        first = self.step - len(reading.rows)
+        for index, (*losses, norm) in enumerate(reading.rows):
+            self._record(first + index, dict(zip(names, losses, strict=True)), norm, reading.seconds)
+        return reading.signal
 
     def _record(self, number: int, losses: dict[str, float], norm: float, seconds: float) -> None:
         """Log step ``number``, counted from 0."""
@@ -293,7 +263,7 @@ class _Training:
             told = ", ".join(f"{name} {value:g}" for name, value in losses.items())
             raise TrainingDiverged(
                 f"step {number + 1} of {self.plan.steps}: diverged at rate {rate:g}: {told}, gradient norm "
-                f"{norm:g}; the checkpoints in {self.folder / CHECKPOINTS} are from before; lower schedule.rate"
+                f"{norm:g}; checkpoints from before are in {self.folder / CHECKPOINTS}; lower schedule.rate"
             )
         done = {"step": number + 1, "epoch": number // self.plan.steps_per_epoch}
         self._note({**done, "rate": rate, "loss": loss, "losses": losses, "norm": norm}, seconds)
@@ -321,10 +291,8 @@ class _Training:
         value = self.metrics[self.objective.metric]
         if not self.best or value > self.best["value"]:
             self.best = {"step": self.step, "value": value}
-        now = time.perf_counter()
         record = {"step": self.step, "epoch": self._epoch, "metrics": self.metrics, "best": self.best}
-        self._note(record, now - self._clock)
-        self._clock = now
+        self._note(record, self.readings.lap())
         self._save()
         self._report("evaluation", metrics=self.metrics)
 

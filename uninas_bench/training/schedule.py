@@ -95,3 +95,16 @@ def learning_rate(step: int, plan: Plan) -> float:
     part = (step - plan.warm_up_steps) / max(1, rest)
     left = 0.5 * (1 + math.cos(math.pi * part)) if plan.kind == "cosine" else 1 - part
     return plan.minimal_rate + (plan.rate - plan.minimal_rate) * left
+
+
+def evaluation_due(done: int, plan: Plan, recipe: Recipe) -> bool:
+    """Whether an evaluation follows after ``done`` steps: the last, or the last of a wanted epoch."""
+    epoch, rest = divmod(done, plan.steps_per_epoch)
+    every = recipe.run.evaluate_every
+    return done == plan.steps or (every > 0 and rest == 0 and epoch % every == 0)
+
+
+def checkpoint_due(done: int, plan: Plan, recipe: Recipe) -> bool:
+    """Whether a checkpoint follows after ``done`` steps; one also precedes every evaluation, lest it fail."""
+    every = recipe.run.checkpoint_every or plan.steps_per_epoch
+    return done % every == 0 or evaluation_due(done, plan, recipe)
