@@ -192,7 +192,7 @@ def test_relative_bias_of_a_rectangular_grid():
 
 
 def cubic(values, size):
-    """Bicubic interpolation of a vector: centres of pixels aligned, the ends continued (Keys, a = -3/4)."""
+    """Bicubic interpolation of a vector: first and last aligned, the ends continued (Keys, a = -3/4)."""
 
     def weight(t, a=-0.75):
         t = abs(t)
@@ -200,7 +200,7 @@ def cubic(values, size):
             return (a + 2) * t**3 - (a + 3) * t**2 + 1
         return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
 
-    places = [(i + 0.5) * len(values) / size - 0.5 for i in range(size)]
+    places = [i * (len(values) - 1) / (size - 1) for i in range(size)]
     return [
         sum(weight(place - j) * values[min(max(j, 0), len(values) - 1)] for j in range(-3, len(values) + 3))
         for place in places

@@ -145,6 +145,10 @@ def resized(maps: Tensor, height: int, width: int) -> Tensor:
     """
     if maps.shape[-2:] == (height, width):
         return maps
+    if 1 in (height, width):
+        # Of a single place both corners are the same; it is the middle, which the other alignment takes.
+        size = (1 if height == 1 else maps.shape[-2], 1 if width == 1 else maps.shape[-1])
+        maps = functional.interpolate(maps, size, mode="bicubic", align_corners=False)
     return functional.interpolate(maps, (height, width), mode="bicubic", align_corners=True)
 
 

@@ -121,7 +121,7 @@ class TrainingMaps:
         )
 
 
-class TestMaps:
+class EvaluationMaps:
     """Samples of the evaluation: a whole image, its short side as long as the crops' of the training.
 
     The ratio of the sides is kept. The labels stay as they are: predictions are judged at their resolution.
@@ -130,8 +130,6 @@ class TestMaps:
         images: of the test split.
         size: height and width of the crops in training.
     """
-
-    __test__ = False
 
     def __init__(self, images: LabelledImages, size: tuple[int, int]) -> None:
         self._images = images

@@ -12,7 +12,13 @@ from uninas_bench.errors import UserError
 from uninas_bench.training.data import ade20k
 from uninas_bench.training.data.ade20k import Ade20kImages
 from uninas_bench.training.data.places import folder_of
-from uninas_bench.training.data.segmentation import LabelledImages, ShapeMaps, TestMaps, TrainingMaps, collate
+from uninas_bench.training.data.segmentation import (
+    EvaluationMaps,
+    LabelledImages,
+    ShapeMaps,
+    TrainingMaps,
+    collate,
+)
 from uninas_bench.training.data.shapes import SHAPES
 from uninas_bench.training.metrics.segmentation import SegmentationMeter
 from uninas_bench.training.recipe import SegmentationAugmentation, UperNetHead
@@ -28,11 +34,12 @@ class SegmentationObjective:
     """The task of a segmentation recipe; see `Objective`.
 
     Args:
-        recipe: with the head ``upernet``.
+        recipe: with the head ``upernet``; its data set is ``ade20k`` or ``shapes``.
         data: the folder of ``ade20k``, where it is not in the usual place.
 
     Raises:
-        UserError: another data set than ``ade20k`` and ``shapes``, no data, or a batch of one image.
+        UserError: the data set has no labels of pixels or is not there, a batch is one image, or
+            segmentation-models-pytorch is missing.
         InvalidFile: the folder has another layout.
     """
 
@@ -40,12 +47,8 @@ class SegmentationObjective:
 
     def __init__(self, recipe: Recipe, data: Mapping[str, str | Path]) -> None:
         require_decoder()
-        if not isinstance(recipe.head, UperNetHead) or not isinstance(
-            recipe.augmentation, SegmentationAugmentation
-        ):
-            raise UserError(
-                f"recipe {recipe.name}: expected the head upernet and augmentation for segmentation"
-            )
+        assert isinstance(recipe.head, UperNetHead)
+        assert isinstance(recipe.augmentation, SegmentationAugmentation)
         if recipe.run.batch < 2:
             raise UserError(
                 f"recipe {recipe.name}: run.batch={recipe.run.batch}: expected at least 2, because UperNet "
@@ -55,7 +58,7 @@ class SegmentationObjective:
         training, test, self.classes = _images(recipe, data)
         self._head = recipe.head
         self.training: Samples = TrainingMaps(training, size, recipe.augmentation)
-        self.test: Samples = TestMaps(test, size)
+        self.test: Samples = EvaluationMaps(test, size)
         self.fingerprint = f"{training.fingerprint}+{test.fingerprint}"
 
     @property
@@ -90,5 +93,5 @@ def _images(recipe: Recipe, data: Mapping[str, str | Path]) -> tuple[LabelledIma
             ade20k.CLASSES,
         )
     raise UserError(
-        f"recipe {recipe.name}: data.dataset={wanted.dataset}: expected ade20k or shapes for segmentation"
+        f'data set "{wanted.dataset}": has no labels of pixels; a segmentation recipe takes ade20k or shapes'
     )
