@@ -93,9 +93,22 @@ def square_images(
     """
     if pixels.shape[1] == 28 and 28 % resolution:
         pixels = np.pad(pixels, ((0, 0), (2, 2), (2, 2), *((0, 0),) * (pixels.ndim - 3)))
-    if pixels.ndim == 3:
-        pixels = np.repeat(pixels[..., None], 3, axis=3)
-    return image_set(shrink(pixels, resolution, where), labels)
+    if pixels.ndim == 4:
+        return image_set(shrink(pixels, resolution, where), labels)
+    grey = shrink(pixels[..., None], resolution, where)[..., 0]
+    mean, std = _statistics(grey)
+    three = np.repeat(grey[:, None], 3, axis=1)
+    return ImageSet(three, labels.astype(np.int64), (mean, mean, mean), (std, std, std))
+
+
+def _statistics(grey: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and standard deviation by the histogram: without a copy of the images in float64."""
+    counts = np.zeros(256, dtype=np.int64)
+    for part in np.array_split(grey.ravel(), 1 + grey.size // 2**22):
+        counts += np.bincount(part, minlength=256)
+    values = np.arange(256, dtype=np.float64)
+    mean = counts @ values / grey.size
+    return float(mean), float(np.sqrt(counts @ (values - mean) ** 2 / grey.size))
 
 
 def image_set(pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> ImageSet:

