@@ -48,16 +48,18 @@ def evaluate(
     keys = evaluation_batches(
         len(objective.test), recipe.run.evaluation_batch, processes.rank, processes.count
     )
-    loaded = batches(
-        objective,
-        objective.test,
-        keys,
-        seed=seed,
-        workers=workers,
-        device=processes.device,
-        channels_last=recipe.run.channels_last,
-    )
-    with torch.inference_mode():
+    with (
+        torch.inference_mode(),
+        batches(
+            objective,
+            objective.test,
+            keys,
+            seed=seed,
+            workers=workers,
+            device=processes.device,
+            channels_last=recipe.run.channels_last,
+        ) as loaded,
+    ):
         for images, targets in loaded:
             between()
             with autocast(recipe, processes.device):

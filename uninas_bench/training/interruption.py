@@ -60,9 +60,9 @@ def leave(number: int) -> None:
 
 
 def leave_it_to_the_parent(worker: int) -> None:
-    """Ignore both signals in a loader's worker, which a whole process group may get, but not its batches.
+    """Ignore both signals in a loader's worker, since a whole process group may get them.
 
-    The parent makes its step with them and then ends its workers by other means.
+    The parent still needs its batches for the step that it makes. It ends its workers by closing the loader.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,8 @@ def batches(
     workers: int,
     device: torch.device,
     channels_last: bool,
-) -> Iterator[tuple[Any, Any]]:
-    """The images and targets of each list of keys, on the device.
+) -> closing[Generator[tuple[Any, Any], None, None]]:
+    """The images and targets of each list of keys, on the device, for a ``with`` block: it ends the workers.
 
     What a sample draws depends on seed and key alone, hence not on the number of workers.
 
@@ -50,11 +51,15 @@ def batches(
         generator=torch.Generator().manual_seed(derive_seed(seed, "loader")),
     )
     image_format = torch.channels_last if channels_last else torch.preserve_format
-    for batch in loader:
-        if isinstance(batch, UserError):
-            raise batch
-        images, targets = batch
-        yield moved(images, device, image_format), moved(targets, device)
+
+    def read() -> Generator[tuple[Any, Any], None, None]:
+        for batch in loader:
+            if isinstance(batch, UserError):
+                raise batch
+            images, targets = batch
+            yield moved(images, device, image_format), moved(targets, device)
+
+    return closing(read())
 
 
 def moved(value: Any, device: torch.device, image_format: torch.memory_format = torch.preserve_format) -> Any:

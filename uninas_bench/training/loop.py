@@ -98,10 +98,10 @@ def fit(
 ) -> Mapping[str, float]:
     """Train ``model`` in place as the recipe says, and keep ``checkpoints/`` and log in ``folder``.
 
-    A run that is killed at any moment and started again gives, on the same software and hardware, the same
-    weights and the same log to the bit: what is drawn is drawn from the seed and the number of the step or
-    the sample. On a finished run nothing is trained: the model gets the weights, and the metrics are those
-    on record. The global generators of torch are left as they were.
+    A run that is killed at any moment and started again gives the same weights and the same log to the bit,
+    as far as the device computes the same twice: what is drawn follows from the seed and the number of the
+    step or the sample. On a finished run nothing is trained: the model gets the weights, and the metrics are
+    those on record. The global generators of torch are left as they were.
 
     Args:
         objective: what is learnt.
@@ -152,44 +152,51 @@ def fit(
         opened as journal,
     ):
         training = _Training(
-            objective, model, recipe, plan, seed, processes, folder, identity, loader_workers, journal,
-            progress, interruption,
-        )  # fmt: skip
+            objective=objective,
+            model=model,
+            recipe=recipe,
+            plan=plan,
+            seed=seed,
+            processes=processes,
+            folder=folder,
+            identity=identity,
+            workers=loader_workers,
+            journal=journal,
+            progress=progress,
+            interruption=interruption,
+        )
         if state is not None:
             training.restore(state)
         return training.run()
 
 
+@dataclass(kw_only=True)
 class _Training:
-    """A run in progress."""
+    """A run in progress: what `fit` was given, and how far it is."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        model: nn.Module,
-        recipe: Recipe,
-        plan: Plan,
-        seed: int,
-        processes: Processes,
-        folder: Path,
-        identity: Mapping[str, str],
-        workers: int,
-        journal: Journal | None,
-        progress: Callable[[TrainingEvent], None] | None,
-        interruption: Interruption,
-    ) -> None:
-        self.objective, self.recipe, self.plan, self.seed = objective, recipe, plan, seed
-        self.processes, self.folder, self.identity, self.workers = processes, folder, identity, workers
-        self.journal, self.progress, self.interruption = journal, progress, interruption
-        self.model = model.to(processes.device)
-        if recipe.run.channels_last:
-            self.model = model.to(memory_format=torch.channels_last)
-        self.optimiser = make_optimiser(model, recipe)
-        self.step = 0
-        self.evaluated = -1
-        self.metrics: dict[str, float] = {}
-        self.best: dict[str, float] = {}
-        self.readings = Readings(processes, interruption)
+    objective: Objective
+    model: nn.Module
+    recipe: Recipe
+    plan: Plan
+    seed: int
+    processes: Processes
+    folder: Path
+    identity: Mapping[str, str]
+    workers: int
+    journal: Journal | None
+    progress: Callable[[TrainingEvent], None] | None
+    interruption: Interruption
+    step: int = 0
+    evaluated: int = -1
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model.to(self.processes.device)
+        if self.recipe.run.channels_last:
+            self.model.to(memory_format=torch.channels_last)
+        self.optimiser = make_optimiser(self.model, self.recipe)
+        self.readings = Readings(self.processes, self.interruption)
 
     def restore(self, state: State) -> None:
         """Take up where a checkpoint was written."""
@@ -217,35 +224,36 @@ class _Training:
             self.model, self.optimiser, self.recipe, self.plan, seed=self.seed, processes=self.processes
         )
         run = self.recipe.run
-        loaded = batches(
+        keys = TrainingBatches(
+            images=len(self.objective.training),
+            seed=self.seed,
+            steps_per_epoch=self.plan.steps_per_epoch,
+            batch=run.batch,
+            accumulate=run.accumulate,
+            rank=self.processes.rank,
+            processes=self.processes.count,
+            first_step=self.step,
+            last_step=self.plan.steps,
+        )
+        with batches(
             self.objective,
             self.objective.training,
-            TrainingBatches(
-                images=len(self.objective.training),
-                seed=self.seed,
-                steps_per_epoch=self.plan.steps_per_epoch,
-                batch=run.batch,
-                accumulate=run.accumulate,
-                rank=self.processes.rank,
-                processes=self.processes.count,
-                first_step=self.step,
-                last_step=self.plan.steps,
-            ),
+            keys,
             seed=self.seed,
             workers=self.workers,
             device=self.processes.device,
             channels_last=run.channels_last,
-        )
-        while self.step < self.plan.steps:
-            self.readings.add(stepper.step(self.step, loaded))
-            self.step += 1
-            save = checkpoint_due(self.step, self.plan, self.recipe)
-            stop = self._read(stepper.losses) if save or self.readings.due else 0
-            if save or stop:
-                self._save()
-            leave(stop)
-            if evaluation_due(self.step, self.plan, self.recipe):
-                self._evaluate()
+        ) as loaded:
+            while self.step < self.plan.steps:
+                self.readings.add(stepper.step(self.step, loaded))
+                self.step += 1
+                save = checkpoint_due(self.step, self.plan, self.recipe)
+                stop = self._read(stepper.losses) if save or self.readings.due else 0
+                if save or stop:
+                    self._save()
+                leave(stop)
+                if evaluation_due(self.step, self.plan, self.recipe):
+                    self._evaluate()
         return self.metrics
 
     def _read(self, names: tuple[str, ...]) -> int:
@@ -277,16 +285,21 @@ class _Training:
 
     def _evaluate(self) -> None:
         """Evaluate, and write the checkpoint that says so."""
-        self.metrics = evaluate(
-            self.objective,
-            self.model,
-            self.recipe,
-            seed=self.seed,
-            processes=self.processes,
-            workers=self.workers,
-            # A checkpoint of this very step precedes: there is nothing to save and nobody to wait for.
-            between=lambda: leave(self.interruption.received),
-        )
+        try:
+            self.metrics = evaluate(
+                self.objective,
+                self.model,
+                self.recipe,
+                seed=self.seed,
+                processes=self.processes,
+                workers=self.workers,
+                # A checkpoint of this very step precedes: there is nothing to save and nobody to wait for.
+                between=lambda: leave(self.interruption.received),
+            )
+        except RuntimeError:
+            # Another process had the signal first, and is no longer there to add up metrics with.
+            leave(self.interruption.received)
+            raise
         self.evaluated = self.step
         value = self.metrics[self.objective.metric]
         if not self.best or value > self.best["value"]:
