@@ -134,7 +134,7 @@ def run(
         if download:
             if processes.is_first:
                 for name in dict.fromkeys(one.data.dataset for one in chain):
-                    download_images(name, host, data)
+                    download_images(name, host.data, data)
             processes.barrier()
         if loaders is None:
             loaders = _GPU_LOADERS if processes.device.type == "cuda" else 0

@@ -44,7 +44,7 @@ def model_card(result: Result, recipe: Recipe) -> str:
         _table(metrics, ("metric", f"{result.task}, {result.test_images:,} images")),
         _table(_facts(result), ("", "")),
         (
-            f"Protocol: {result.protocol}. Source: {recipe.source}. "
+            f"Protocol: {result.protocol}. "
             f"Fields that the source does not state: {assumed}.\n"
         ),
         f"## Notes\n\n{notes}" if notes else "",

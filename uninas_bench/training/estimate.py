@@ -6,7 +6,7 @@ numbers, says which of them autograd keeps for the backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,29 +69,18 @@ def footprint(model: nn.Module, backbone: Backbone, recipe: Recipe) -> Footprint
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     batch = recipe.run.batch
-    passes = _passes(model, backbone, recipe)
-    kept = {1: 0, batch: 0}
-    largest = 0
-    macs = 0
-    for images in kept:
-        with _saved() as saved:
-            counter = FlopCounterMode(display=False)
-            with counter:
-                for one in passes:
-                    one(images)
-        # Parameters are kept, too; they are there anyway.
-        own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-        sizes = {key: size for key, size in saved.items() if key not in own}
-        kept[images] = sum(sizes.values())
-        largest = max(sizes.values(), default=0)
-        if images == 1:
-            macs = counter.get_total_flops() // 2
+    counter = FlopCounterMode(display=False)
+    with _saved() as saved, counter:
+        _forward(model, backbone, recipe)
+    # Parameters are kept, too; they are there anyway.
+    own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    sizes = [size for key, size in saved.items() if key not in own]
     return Footprint(
         parameters=trainable,
         parameter_bytes=_PARAMETER_BYTES * trainable + 4 * frozen,
-        activation_bytes=kept[batch],
-        largest_bytes=largest,
-        macs=macs,
+        activation_bytes=sum(sizes),
+        largest_bytes=max(sizes, default=0),
+        macs=int(counter.get_total_flops()) // 2 // batch,
     )
 
 
@@ -153,21 +142,16 @@ def _saved() -> Iterator[dict[int, int]]:
         yield sizes
 
 
-def _passes(model: nn.Module, backbone: Backbone, recipe: Recipe) -> list[Callable[[int], Any]]:
-    """What a training's forward pass is made of: functions of the number of images, on the meta device."""
+def _forward(model: nn.Module, backbone: Backbone, recipe: Recipe) -> Any:
+    """The forward pass of one batch of a training, on the meta device."""
+    count = recipe.run.batch
     height, width = padded_resolution(recipe)
-
-    def images(count: int) -> Tensor:
-        return torch.empty(count, 3, height, width, device="meta")
-
-    def labels(count: int) -> Tensor:
-        return torch.zeros(count, height, width, dtype=torch.int64, device="meta")
-
+    images = torch.empty(count, 3, height, width, device="meta")
     if recipe.kind == "classification":
-        return [lambda count: backbone(images(count))]
+        return backbone(images)
     if recipe.kind == "segmentation":
-        return [lambda count: model(images(count), labels(count))]
-    return [lambda count: _detection_pass(model, images(count), recipe)]
+        return model(images, torch.zeros(count, height, width, dtype=torch.int64, device="meta"))
+    return _detection_pass(model, images, recipe)
 
 
 def _detection_pass(model: Any, images: Tensor, recipe: Recipe) -> list[Any]:
@@ -178,8 +162,8 @@ def _detection_pass(model: Any, images: Tensor, recipe: Recipe) -> list[Any]:
     """
     head = recipe.head
     assert head.kind == "mask-rcnn"
-    network = model.network if hasattr(model, "network") else model
-    maps = network.backbone(images)
+    network = model.head
+    maps = network.backbone(model.backbone.features(images))
     regions = len(images) * head.proposals
     positive = regions // 4
     box = torch.empty(regions, head.pyramid_channels, 7, 7, device="meta", requires_grad=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from uninas_bench.errors import UserError
-from uninas_bench.tasks import find_task
 from uninas_bench.training.estimate import BACKWARD, Footprint, check_memory, footprint
 from uninas_bench.training.run import untrained
 from uninas_bench.training.schedule import Plan, learning_rate, plan_of
+from uninas_bench.training.tasks.catalogue import objective_of, usual_classes
 
 if TYPE_CHECKING:
     from uninas_bench.training.recipe import Recipe
@@ -89,7 +89,7 @@ def training_plan(
     if images is None:
         images, counted = _training_images(recipe, data or {})
     plan = plan_of(recipe, images, devices)
-    classes = find_task(recipe.data.dataset).classes
+    classes = usual_classes(recipe)
     with torch.device("meta"):
         model, backbone = untrained(trainee, recipe, classes, seed=0)
     found = footprint(model, backbone, recipe)
@@ -108,8 +108,6 @@ def training_plan(
 
 
 def _training_images(recipe: Recipe, data: Mapping[str, str | Path]) -> tuple[int, bool]:
-    from uninas_bench.training.tasks.catalogue import objective_of
-
     limit = recipe.data.training_images
     dataset = recipe.data.dataset
     try:

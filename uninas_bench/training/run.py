@@ -1,8 +1,8 @@
 """One training from a recipe and an architecture to a result, in a folder of its own.
 
-The folder has ``run.json`` (all that the run is made of), checkpoints, ``log.jsonl`` and, once the run is over,
-``weights.safetensors``, ``result.json`` and ``README.md``, the model card. A run that is over is not repeated:
-its result is read.
+The folder has ``run.json`` (all that the run is made of), checkpoints, ``log.jsonl`` and, once the run is
+over, ``weights.safetensors``, ``result.json`` and ``README.md``, the model card. A run that is over is not
+repeated: its result is read.
 """
 
 from __future__ import annotations

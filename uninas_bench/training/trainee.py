@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from uninas_bench.architecture import Architecture, Task
+from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Trainee(ABC):
             InvalidArchitecture: the network does not exist at this resolution.
         """
 
+    @abstractmethod
+    def costs(self, resolution: int, classes: int) -> Costs | None:
+        """Parameters and FLOPs of the network as its space counts them; None where nothing does."""
+
     @property
     def key(self) -> str:
         """A name for files, the same on every machine: some of the text, and ten digits of its hash."""
@@ -95,11 +99,14 @@ class SpaceTrainee(Trainee):
 
     def network(self, resolution: int, classes: int, drop_path: float = 0.0) -> nn.Module:
         """What the space builds; see `Trainee.network`."""
-        task = Task(f"{classes} classes at {resolution} pixels", "", resolution, classes)
-        network = self.searched.build(self.point, task)
+        network = self.searched.build(self.point, _task(resolution, classes))
         if hasattr(network, "set_drop_path"):
             cast("Any", network).set_drop_path(drop_path)
         return network
+
+    def costs(self, resolution: int, classes: int) -> Costs | None:
+        """The space's closed form; see `Trainee.costs`."""
+        return self.searched.costs(self.point, _task(resolution, classes))
 
     def __str__(self) -> str:
         return str(self.point)
@@ -146,6 +153,14 @@ class TimmTrainee(Trainee):
         from uninas_bench.training.timm_networks import timm_network
 
         return timm_network(self.name, resolution, classes, drop_path)
+
+    def costs(self, resolution: int, classes: int) -> Costs | None:
+        """Nothing: timm states no costs."""
+        return None
+
+
+def _task(resolution: int, classes: int) -> Task:
+    return Task(f"{classes} classes at {resolution} pixels", "", resolution, classes)
 
 
 def trainee_of(space: SearchSpace, architecture: Architecture) -> Trainee:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from uninas_bench.data.location import data_folder
 from uninas_bench.errors import InvalidFile, UserError
 
 
 def folder_of(dataset: str, data: Mapping[str, str | Path], layout: str) -> Path:
-    """The folder that ``data`` gives for a data set, else ``DATASET/`` in that of ``UNINAS_BENCH_DATA``.
+    """The folder that ``data`` gives for a data set, else ``DATASET/`` in the data folder.
 
     Args:
         dataset: a name of the catalogue of tasks.
@@ -26,10 +26,10 @@ def folder_of(dataset: str, data: Mapping[str, str | Path], layout: str) -> Path
         if not Path(given).is_dir():
             raise InvalidFile(f"{given}: no such folder; {dataset} is one with {layout}")
         return Path(given)
-    root = os.environ.get("UNINAS_BENCH_DATA")
-    if root and (Path(root) / dataset).is_dir():
-        return Path(root) / dataset
+    usual = data_folder() / dataset
+    if usual.is_dir():
+        return usual
     raise UserError(
         f"no images of {dataset}: give the folder with {layout} by --data {dataset}=FOLDER, "
-        f"or keep it as {dataset}/ in the folder that UNINAS_BENCH_DATA names"
+        f"or keep it as {usual} (UNINAS_BENCH_DATA names that folder)"
     )

@@ -1,4 +1,4 @@
-"""Which objective a recipe has."""
+"""Which objective a recipe has, and which network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uninas_bench.tasks import find_task
+from uninas_bench.training.recipe import LinearHead, MaskRcnnHead
+
 if TYPE_CHECKING:
+    from torch import nn
+
+    from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.objective import Objective
     from uninas_bench.training.recipe import Recipe
 
@@ -32,3 +38,33 @@ def objective_of(recipe: Recipe, data: Mapping[str, str | Path]) -> Objective:
     from uninas_bench.training.tasks.classification import ClassificationObjective
 
     return ClassificationObjective(recipe, data)
+
+
+def network_of(recipe: Recipe, backbone: Backbone, classes: int) -> nn.Module:
+    """A backbone with the head of the recipe, from the torch generator in force.
+
+    Its ``forward(images, targets)`` gives, in train mode, a dict of losses, means over the batch, whose sum is
+    what is minimised; in eval mode ``forward(images)`` gives what the objective's meter takes.
+
+    Raises:
+        UserError: the backbone has no maps for the head, or a package that the head needs is missing.
+    """
+    if isinstance(recipe.head, LinearHead):
+        from uninas_bench.training.tasks.classification import Classifier
+
+        return Classifier(backbone, recipe.head.smoothing)
+    if isinstance(recipe.head, MaskRcnnHead):
+        from uninas_bench.training.tasks.mask_rcnn import Detector
+
+        return Detector(backbone, classes, recipe.head, recipe.data.resolution)
+    from uninas_bench.training.tasks.upernet import UperNet
+
+    return UperNet(backbone, classes, recipe.head)
+
+
+def usual_classes(recipe: Recipe) -> int:
+    """How many classes the recipe's data set has, before any data are there; of boxes and pixels, "nothing"
+    counts as one where it is learnt.
+    """
+    dataset = recipe.data.dataset
+    return find_task(dataset).classes + (dataset == "shapes" and recipe.kind != "classification")
