@@ -60,7 +60,7 @@ class CocoImages:
         if split == "train":
             ids = [number for number in ids if any(_learnt(images[number], objects[number]))]
         ids = [ids[place] for place in subset(len(ids), wanted, "coco", split)]
-        if not any(not thing.get("iscrowd") for number in ids for thing in objects[number]):
+        if not any(not thing["iscrowd"] for number in ids for thing in objects[number]):
             raise InvalidFile(f"{self._file}: no object in any of the {len(ids)} images")
         self._ids = np.asarray(ids, dtype=np.int64)
         self._entries = _Packed([(images[number], objects[number]) for number in ids])
@@ -214,6 +214,8 @@ def _objects(
             raise InvalidFile(f"{where}: bbox {box!r}: expected four numbers: left, top, width, height")
         if not isinstance(thing.get("segmentation"), list | dict) or not _is_number(thing.get("area")):
             raise InvalidFile(f"{where}: expected a segmentation and an area")
+        if thing.setdefault("iscrowd", 0) not in {0, 1}:
+            raise InvalidFile(f"{where}: iscrowd {thing['iscrowd']!r}: expected 0 or 1")
         objects[image].append(thing)
     return objects
 
@@ -226,7 +228,7 @@ def _learnt(image: dict[str, Any], things: list[dict[str, Any]]) -> Iterator[dic
     """The objects that are no crowds and have an area inside the image."""
     for thing in things:
         left, top, right, bottom = _box(image, thing)
-        if not thing.get("iscrowd") and left < right and top < bottom:
+        if not thing["iscrowd"] and left < right and top < bottom:
             yield thing
 
 
