@@ -107,9 +107,9 @@ def effective_magnitude(policy: str) -> float:
         seen.append(magnitude)
         return ()
 
-    for operation in rand_augment(policy, {"translate_const": 1, "img_mean": (0, 0, 0)}).ops:
-        operation.prob, operation.level_fn, operation.aug_fn = 1.0, record, _unchanged
-        with seeded_generators(0):
+    with seeded_generators(0):
+        for operation in rand_augment(policy, {"translate_const": 1, "img_mean": (0, 0, 0)}).ops:
+            operation.prob, operation.level_fn, operation.aug_fn = 1.0, record, _unchanged
             for _ in range(_DRAWS):
                 operation(None)
     return round(sum(seen) / len(seen), 2)
@@ -143,7 +143,7 @@ class _Centre:
 
 @dataclass(frozen=True, slots=True)
 class _Normalised:
-    """A tensor (3, H, W), bit for bit that of torchvision's ``ToTensor`` and ``Normalize``, in half the time."""
+    """A tensor (3, H, W), bit for bit as by torchvision's ``ToTensor`` and ``Normalize``, but sooner."""
 
     mean: Channels
     std: Channels
