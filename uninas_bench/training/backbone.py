@@ -151,7 +151,7 @@ class Backbone(nn.Module):
         """
         removed = sorted(self.classifier)
         for name in removed:
-            setattr(self.network, name, nn.Identity())
+            setattr(self.network, name, _nothing(getattr(self.network, name)))
         self._bare = True
         return removed
 
@@ -269,6 +269,13 @@ def load_pretrained(backbone: Backbone, state: Mapping[str, Tensor], resize_tabl
         tables.append(name)
     backbone.load_state_dict(given, strict=False)
     return tables
+
+
+def _nothing(module: nn.Module) -> nn.Module:
+    """What does nothing in a module's place; as many of them where it is a list, which may be gone through."""
+    if isinstance(module, nn.ModuleList):
+        return nn.ModuleList(nn.Identity() for _ in module)
+    return nn.Identity()
 
 
 def _own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

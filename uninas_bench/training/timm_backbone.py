@@ -91,7 +91,7 @@ class TimmBackbone(Backbone):
             )
         try:
             maps: list[Tensor] = cast("Any", forward)(images, indices=indices, intermediates_only=True)
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError, ValueError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             size = " x ".join(map(str, images.shape[-2:]))
