@@ -289,7 +289,7 @@ def train(
         output: folder of all runs: checkpoints, logs, weights, results, model cards.
         space: needed where architectures are texts of a space, or at another scale.
         top: how many candidates.
-        then: recipes to go on with, each from the weights of the one before.
+        then: recipes to go on with, each from the weights that ``recipe`` left.
         smoke: the recipes' short forms.
         overrides: fields of the recipes, ``schedule.epochs=30``, or ``detection.run.batch=2`` for one of
             several.

@@ -68,7 +68,7 @@ command.add_command(results)
 @click.argument("recipe")
 @subject_options
 @click.option("--then", metavar="RECIPE", multiple=True,
-              help="Go on with that recipe, from the weights before; repeatable.")  # fmt: skip
+              help="Then that recipe, from the weights that RECIPE left; repeatable.")  # fmt: skip
 @click.option("--init", "pretrained", type=click.Path(path_type=Path), metavar="DIR|FILE",
               help="Weights to begin with: a finished run's folder, or its .safetensors file.")  # fmt: skip
 @smoke_option

@@ -102,7 +102,7 @@ def _lines(found: TrainingPlan, trainee: Trainee, recipe: Recipe, tflops: float)
         ("assumed", ", ".join(recipe.assumed) or "nothing"),
         ("network", name if len(name) <= 100 else f"{name[:99]}…"),
         ("data", f"{recipe.data.dataset}, {found.images:,} training images ({counted})"),
-        ("step", (f"{plan.images_per_step} images: {found.devices} devices x batch {recipe.run.batch} x "
+        ("step", (f"{plan.images_per_step} images: {_devices(found.devices)} x batch {recipe.run.batch} x "
                  f"{recipe.run.accumulate} passes")),
         ("steps", (f"{plan.steps:,}: {plan.epochs} epochs of {plan.steps_per_epoch:,}, the first "
                   f"{plan.warm_up_steps:,} of them warm-up")),
@@ -127,8 +127,12 @@ def _lines(found: TrainingPlan, trainee: Trainee, recipe: Recipe, tflops: float)
         ),
         f"{'compute':<9}{foot.macs / 1e9:,.2f} GMACs an image forward, {found.macs:.3g} MACs in all",
         (
-            f"{'':<9}{found.hours(tflops):,.3g} hours on {found.devices} devices of {tflops:g} TFLOP/s "
+            f"{'':<9}{found.hours(tflops):,.3g} hours on {_devices(found.devices)} of {tflops:g} TFLOP/s "
             "sustained (an assumption: --tflops); evaluations not counted"
         ),
     ]
     return lines
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"

@@ -1,4 +1,4 @@
-"""Several recipes, one after another, each with its own share of what a user overrides."""
+"""Several recipes for one command, each with its own share of what a user overrides."""
 
 from __future__ import annotations
 

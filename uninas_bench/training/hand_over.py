@@ -1,4 +1,4 @@
-"""From candidates to results: every architecture, every seed, through a chain of recipes.
+"""From candidates to results: every architecture, every seed, under a recipe and those that build on it.
 
 Runs are independent and each has its folder with a lock, so the same command started twice, on one machine or
 on several that share the folder, shares the work; and started again it goes on where it was stopped.
@@ -89,7 +89,7 @@ def train_all(
 
     Args:
         jobs: see `jobs_of`.
-        chain: each recipe begins with the weights that the one before it left.
+        chain: the first recipe, and those that go on from the weights that it left, each from the same.
         output: folder of all runs.
         processes: this one among those that train together.
         settings: where data are and how to go on.
@@ -151,7 +151,8 @@ def _chain(
         except (TrainingDiverged, InvalidArchitecture) as error:
             return Outcome(job, tuple(results), f"{recipe.name}: {error}")
         results.append(result)
-        weights = folder
+        if recipe is chain[0]:
+            weights = folder
         if finished is not None and processes.is_first:
             finished(job, result)
     return Outcome(job, tuple(results))
