@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 import random
-import signal
+import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from uninas_bench.data.digits import Digits
 from uninas_bench.training import recipe as recipes
+from uninas_bench.training.checkpoint import load_latest
 from uninas_bench.training.distributed import Processes, processes_from_environment
 from uninas_bench.training.loop import fit
 from uninas_bench.training.recipe import Recipe
@@ -167,49 +167,78 @@ def train(
     return settings["model"], fit(**settings)
 
 
-def start(folder: Path, *arguments: str, rank: int = 0, port: int = 0) -> subprocess.Popen[str]:
-    """A run of its own process; one of two where there is a port."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    if port:
-        environment |= {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-m", "tests.training.toy", str(folder), *arguments]
-    return subprocess.Popen(
-        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run(folder: Path, *arguments: str, processes: int = 1) -> list[int]:
+    """A run of so many processes of its own, to the end of all: their exit codes."""
+    port = free_port()
+    started = []
+    for rank in range(processes):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        if processes > 1:
+            environment |= {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, "-m", "tests.training.toy", str(folder), "--processes", str(processes)]
+        started.append(subprocess.Popen([*command, *arguments], env=environment, cwd=ROOT))
+    return [process.wait(timeout=120) for process in started]
+
+
+def content(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """What two equal runs have in common: the last checkpoint, flat, and the log."""
+    state = load_latest(folder / "checkpoints")
+    assert state is not None
+    flat: dict[str, Any] = {}
+
+    def flatten(value: Any, name: str) -> None:
+        if isinstance(value, dict | list):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                flatten(part, f"{name}/{key}")
+        else:
+            flat[name] = value
+
+    flatten(dict(state), "")
+    return flat, (folder / "log.jsonl").read_bytes()
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    """Equal to the bit: weights, statistics, the optimiser's state, metrics, and the log."""
+    (ours, log), (theirs, other_log) = content(folder), content(other)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        same = torch.equal(value, theirs[name]) if isinstance(value, Tensor) else value == theirs[name]
+        assert same, name
+    assert log == other_log
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=1, help="that the recipe's 8 images are shared by")
+    parser.add_argument("--processes", type=int, default=1, help="that share the recipe's 8 images")
     parser.add_argument("--plain", action="store_true", help="no batch norm, drop path or augmentation")
-    parser.add_argument(
-        "--die", type=int, default=-1, help="by SIGKILL, when the image that is read is this one"
-    )
-    parser.add_argument("--stop", type=int, default=0, help="by this signal, after step 12")
+    parser.add_argument("--signal", type=int, default=0, help="that the process of --rank sends to itself")
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--at", type=int, default=0, help="in the forward pass of this number")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    reads = 0
-
-    def read(index: int) -> None:
-        nonlocal reads
-        reads += 1
-        if reads == given.die:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def progress(event: Any) -> None:
-        if given.stop and event.kind == "step" and event.step == 12:
-            os.kill(os.getpid(), given.stop)
-            time.sleep(0.01)
-
-    recipe = toy_recipe(run={"batch": 4 // given.processes})
     model = network(0.0, norm=False) if given.plain else network()
+    passes = 0
+
+    def count(module: nn.Module, _: Any) -> None:
+        nonlocal passes
+        passes += module.training
+        if given.signal and passes == given.at and int(os.environ.get("RANK", "0")) == given.rank:
+            os.kill(os.getpid(), given.signal)
+
+    model.register_forward_pre_hook(count)
     with processes_from_environment("cpu") as processes:
         train(
-            given.folder, recipe, objective=Toy(augment=not given.plain, read=read), model=model,
-            processes=processes, loader_workers=given.workers, progress=progress,
+            given.folder, toy_recipe(run={"batch": 4 // given.processes}), model=model, processes=processes,
+            objective=Toy(augment=not given.plain), loader_workers=given.workers,
         )  # fmt: skip
 
 
