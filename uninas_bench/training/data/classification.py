@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from uninas_bench.data.catalogue import find_images, image_sources
+from uninas_bench.data.location import data_folder
 from uninas_bench.data.source import ImageSet, ImageSource, Split
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.tasks import find_task
@@ -85,8 +86,9 @@ class ClassificationData:
 def classification_data(recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> ClassificationData:
     """The samples of a recipe.
 
-    ``imagenet1k`` is read from files in its layout, with as many classes as there are folders; ``shapes`` is
-    drawn; every other data set is what `find_images` finds, and is normalised by its own statistics.
+    ``imagenet1k`` is read from files in its layout, with as many classes as there are folders, unless it is
+    given as arrays; ``shapes`` is drawn; everything else is what `find_images` finds, normalised by the
+    statistics of its training split.
 
     Args:
         recipe: of a classification.
@@ -132,15 +134,15 @@ def _found(recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> _Fou
         train, test = (_Shapes(split, resolution) for split in COUNTS)
         return _Found(train, test, len(SHAPES), f"{FINGERPRINT}@{resolution}")
     places = {name: place for name, place in data.items() if isinstance(place, str | Path)}
-    given = data.get(dataset)
-    if dataset == "imagenet1k" and (given is None or given is places.get(dataset)):
+    arrays = dataset in data and (dataset not in places or Path(places[dataset]).suffix == ".npz")
+    if dataset == "imagenet1k" and not arrays:
         folders = list_image_folders(folder_of(dataset, places, LAYOUT))
         return _Found(folders.train, folders.test, len(folders.train.classes), folders.fingerprint)
     source = find_images(dataset, {source.name: source for source in image_sources()}, data)
     if source is None:
         raise UserError(
-            f"no images of {dataset}: give them by --data {dataset}=FILE.npz|FOLDER, or keep them in the "
-            "folder that UNINAS_BENCH_DATA names"
+            f"no images of {dataset}: give them by --data {dataset}=FILE.npz|FOLDER, or keep them as "
+            f"{data_folder() / dataset} (UNINAS_BENCH_DATA names that folder)"
         )
     return _in_memory(source, dataset, resolution)
 
