@@ -154,7 +154,7 @@ def test_the_place_of_the_package_comes_last(tmp_path: Path, monkeypatch: pytest
     packaged, own = tmp_path / "packaged", tmp_path / "own"
     packaged.mkdir()
     own.mkdir()
-    monkeypatch.delenv("UNINAS_BENCH_DATA", raising=False)
+    monkeypatch.setenv("UNINAS_BENCH_DATA", str(tmp_path / "nothing"))
     monkeypatch.setattr(catalogue, "PACKAGED", {"fashion-mnist": packaged})
     assert find_images("fashion-mnist", {}) is None
     write_idx(packaged)

@@ -91,8 +91,8 @@ def test_small_imagenet_may_come_as_arrays(tmp_path: Path) -> None:
     assert (len(data.training), data.classes) == (30, 1000)
 
 
-def test_no_images_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("UNINAS_BENCH_DATA", raising=False)
+def test_no_images_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNINAS_BENCH_DATA", str(tmp_path))
     recipe = load_recipe("fashion-mnist", ["data.dataset=cifar100"])
     with pytest.raises(UserError, match=r"^no images of cifar100: give them by --data cifar100=FILE\.npz"):
         classification_data(recipe, {})

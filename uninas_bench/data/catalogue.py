@@ -48,8 +48,8 @@ def find_images(
     """Where the images of ``dataset`` come from; None when nobody has them.
 
     Looked up in this order: ``overrides``; ``DATASET.npz`` or the folder ``DATASET/`` in the data folder
-    (`location.data_folder`); a torchvision folder there; the sources that plugins ``registered``; the place of
-    an operating system's package.
+    (`location.data_folder`); a torchvision folder there; the sources that plugins ``registered``; the place
+    of an operating system's package.
     """
     given = (overrides or {}).get(dataset)
     if given is not None:
