@@ -6,11 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from tests.training.coco_sample import write_coco
+from tests.training.networks import TRAINEES
 from tests.training.toy import published
 from uninas_bench.errors import UserError
-from uninas_bench.training.backbone import Backbone, freeze_unused
+from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused
+from uninas_bench.training.data.detection import EvaluationImages, ShapeScenes, TrainingImages, collate
 from uninas_bench.training.data.seeded import Seeded
 from uninas_bench.training.distributed import Processes
+from uninas_bench.training.metrics.coco import CocoMeter
 from uninas_bench.training.recipe import MaskRcnnHead, Recipe
 from uninas_bench.training.tasks.detection import DetectionObjective
 from uninas_bench.training.tasks.mask_rcnn import Detector
@@ -256,6 +259,54 @@ def test_the_loss_halves_in_20_steps() -> None:
 def test_a_rate_a_thousand_times_too_high_does_not_halve_the_loss() -> None:
     losses = trained(5.0)
     assert not sum(losses[-5:]) / 5 < losses[0] / 2
+
+
+@pytest.mark.slow
+def test_a_detector_finds_and_outlines_the_objects_that_it_has_learnt() -> None:
+    """Boxes, masks, labels, flips and the way back to the pixels given: all have to be right for it."""
+    head = {"pyramid_channels": 32, "box_width": 64, "mask_width": 32, "mask_layers": 2, "proposals": 32}
+    kept = {"proposals_kept": [200, 100], "proposals_kept_in_evaluation": [200, 100]}
+    scenes = ShapeScenes("train", (64, 96), 8)
+    training, test = TrainingImages(scenes, 0.5), EvaluationImages(scenes)
+    steps, rate = 200, 5e-3
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = DetectionObjective(small(head=head | kept), {}).network(Backbone(Tiny())).train()
+        optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
+        for step in range(steps):
+            optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 20) * (1 - step / steps)
+            optimiser.zero_grad()
+            first = 4 * (step % 2)
+            sum(network(*collate([training[first + index] for index in range(4)])).values()).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+    meter = CocoMeter(scenes.ground_truth())
+    with torch.no_grad():
+        for index in range(8):
+            images, targets = collate([test[index]])
+            meter.update(network.eval()(images), targets)
+    figures = meter.result(Processes())
+    assert figures["box_ap50"] > 90
+    assert figures["box_ap"] > 60
+    assert figures["mask_ap50"] > 75
+
+
+@pytest.mark.parametrize("name", sorted(TRAINEES))
+def test_every_space_has_a_detector_whose_parameters_all_learn(name: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        backbone = backbone_of(TRAINEES[name], resolution=64, classes=6, drop_path=0.0)
+        network = DetectionObjective(small(), {}).network(backbone).train()
+        freeze_unused(network)
+        images, targets = batch([0, 1])
+        losses = network(images, targets)
+        sum(losses.values()).backward()
+        with torch.no_grad():
+            found = network.eval()(images)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    learning = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    assert [name for name, value in learning.items() if value.grad is None] == []
+    assert [one["masks"].shape[2:] for one in found] == [(64, 96), (96, 64)]
 
 
 def test_the_objective_of_shapes() -> None:

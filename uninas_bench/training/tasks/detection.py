@@ -35,7 +35,7 @@ class DetectionObjective:
 
     Args:
         recipe: with a Mask R-CNN head; its data set is ``coco`` or ``shapes``.
-        data: where COCO's folder is, unless ``UNINAS_BENCH_DATA`` has it.
+        data: where COCO's folder is, unless it is ``coco/`` in the data folder.
 
     Raises:
         UserError: the data set has no boxes or is not there, or pycocotools is missing.
