@@ -177,7 +177,7 @@ def ground_truth_of(
     """
     import pandas as pd
 
-    for what in ("space", "scale", "task", "recipe", "recipe_sha", "pretrained"):
+    for what in ("space", "scale", "task", "recipe", "recipe_sha", "data", "pretrained"):
         found = sorted({str(getattr(result, what)) for result in results})
         if what == "pretrained":  # of other architectures, hence other weights; but all fresh, or none
             found = sorted({text.partition(" ")[0] for text in found})
