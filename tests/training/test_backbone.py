@@ -97,7 +97,7 @@ def test_drop_path_changes_neither_parameters_nor_costs_nor_what_is_evaluated(na
 
 @pytest.mark.parametrize(
     ("name", "places"),
-    # Blocks with a residual; of timm's all but the first, whose rate is 0; digit 0 and 2 of hytra are attention.
+    # Blocks with a residual: of timm's all but the first, whose rate is 0; of hytra's none of attention.
     [("uninas", 5), ("hytra", 6), ("mbconv", 2), ("nasbench201", 0), ("timm-resnet", 3), ("timm-vit", 10)],
 )
 def test_how_many_places_drop_path_has(name: str, places: int) -> None:
@@ -247,7 +247,7 @@ def test_a_network_without_maps_says_so() -> None:
 
 def test_a_timm_model_without_intermediate_maps_says_so() -> None:
     backbone = TimmBackbone(nn.Sequential(nn.Conv2d(3, 4, 1)), "odd", 64)
-    with pytest.raises(UserError, match="^timm:odd: the model gives no intermediate maps"):
+    with pytest.raises(UserError, match=r"^timm:odd: the model gives no intermediate maps"):
         backbone.features(torch.zeros(1, 3, 64, 64))
 
 

@@ -272,7 +272,7 @@ def load_pretrained(backbone: Backbone, state: Mapping[str, Tensor], resize_tabl
 
 
 def _nothing(module: nn.Module) -> nn.Module:
-    """What does nothing in a module's place; as many of them where it is a list, which may be gone through."""
+    """What does nothing in a module's place; as many of them where it is a list that may be gone through."""
     if isinstance(module, nn.ModuleList):
         return nn.ModuleList(nn.Identity() for _ in module)
     return nn.Identity()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from uninas_bench.architecture import Architecture, Costs, Task
-from uninas_bench.errors import UnknownName
+from uninas_bench.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,6 +122,7 @@ class TimmTrainee(Trainee):
 
     Raises:
         UnknownName: timm has no such model; with the nearest name that it has.
+        UserError: the name has a tag of weights.
     """
 
     name: str
@@ -130,8 +131,14 @@ class TimmTrainee(Trainee):
     def __post_init__(self) -> None:
         import timm
 
-        if not timm.is_model(self.name):
+        plain, dot, _ = self.name.partition(".")
+        if not timm.is_model(plain):
             raise UnknownName("timm model", self.name, timm.list_models(), "timm.list_models()")
+        if dot:
+            raise UserError(
+                f'timm model "{self.name}": published weights are not loaded; give the name without their '
+                f"tag: {plain}"
+            )
 
     @property
     def space(self) -> str:
