@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.training.networks import TEMPLATES, TRAINEES, UNINAS, of
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.training.networks import TEMPLATES, TRAINEES, UNINAS, of
 from uninas_bench.errors import UserError
 from uninas_bench.spaces.uninas.modules import relative_bias, resized
 from uninas_bench.training.backbone import Backbone, backbone_of, load_pretrained

@@ -2,8 +2,8 @@ import pickle
 
 import pytest
 import torch
-from tests.training.networks import UNINAS, of
 
+from tests.training.networks import UNINAS, of
 from uninas_bench.errors import InvalidArchitecture, UnknownName, UserError
 from uninas_bench.spaces.hytra.space import Hytra
 from uninas_bench.training.trainee import TIMM, TimmTrainee, trainee_of
