@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import sys
 from pathlib import Path
 
@@ -71,6 +72,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file.*: cannot be written: "):
         Journal(tmp_path / "file", 0, 0)
+
+
+def overfull(folder: Path, count: int) -> None:
+    with Journal(folder, 0, 0) as journal:
+        for step in range(count):
+            journal.write({"step": step, "text": "x" * 1000}, seconds=1.0)
+        journal.keep()
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_full_disk_is_named(tmp_path: Path, count: int) -> None:
+    """Before and behind the point where the buffer runs over; by the system's limit on the size of files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(UserError, match=r"log.jsonl: cannot be written: File too large$"):
+            overfull(tmp_path, count)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_tensorboard_has_the_same_scalars(tmp_path: Path) -> None:

@@ -397,4 +397,4 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert [event.step for event in steps] == list(range(1, 9))
     assert all(event.steps == 8 and event.epochs == 4 and event.epoch == 0 for event in events)
     assert all(event.images_per_second > 0 and event.loss > 0 for event in steps)
-    assert set(events[-1].metrics) == {"accuracy", "seen"}
+    assert set(events[-1].metrics) == {"accuracy", "sure", "seen"}

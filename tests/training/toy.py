@@ -83,15 +83,19 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
 
 
 class Meter:
+    """Accuracy, images seen, and a number in which every weight and statistic of the network shows."""
+
     def __init__(self) -> None:
-        self.counts = torch.zeros(2, dtype=torch.int64)
+        self.counts = torch.zeros(3, dtype=torch.float64)
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        self.counts += torch.tensor([int((predictions.argmax(1) == targets).sum()), len(targets)])
+        right = (predictions.argmax(1) == targets).sum()
+        sure = predictions.double().softmax(1).amax(1).sum()
+        self.counts += torch.stack([right.double(), sure, torch.tensor(1.0).double() * len(targets)])
 
     def result(self, processes: Processes) -> Mapping[str, float]:
-        right, seen = processes.sum(self.counts).tolist()
-        return {"accuracy": 100 * right / seen, "seen": float(seen)}
+        right, sure, seen = processes.sum(self.counts).tolist()
+        return {"accuracy": 100 * right / seen, "sure": sure / seen, "seen": seen}
 
 
 class ToyNetwork(nn.Module):

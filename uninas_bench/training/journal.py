@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -37,11 +38,9 @@ class Journal:
             UserError: the folder cannot be written, or TensorBoard is wanted and not installed.
         """
         writer = _summary_writer() if tensorboard else None
-        try:
+        with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._files = [_opened(folder / name, records) for name in ("log.jsonl", "times.jsonl")]
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
         self.records = records
         self._board = writer(str(folder / "tensorboard"), purge_step=step + 1) if writer else None
 
@@ -51,17 +50,24 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._files:
-            file.close()
-        if self._board is not None:
-            self._board.close()
+        # After a full disk was reported, closing would report it once more, and not as the user's mistake.
+        with suppress(OSError) if error else nullcontext(), ExitStack() as closed:
+            for file in self._files:
+                closed.callback(file.close)
+            if self._board is not None:
+                closed.callback(self._board.close)
 
     def write(self, record: Mapping[str, Any], seconds: float) -> None:
-        """Append a record, whose ``step`` says when, and how long it took."""
+        """Append a record, whose ``step`` says when, and how long it took.
+
+        Raises:
+            UserError: the disk is full.
+        """
         for file, line in zip(
             self._files, (record, {"step": record["step"], "seconds": seconds}), strict=True
         ):
-            file.write(json.dumps(_plain(line)).encode() + b"\n")
+            with _told(file.name):
+                file.write(json.dumps(_plain(line)).encode() + b"\n")
         self.records += 1
         if self._board is not None:
             for name, value in _scalars(record):
@@ -74,11 +80,18 @@ class Journal:
             UserError: the disk is full.
         """
         for file in self._files:
-            try:
+            with _told(file.name):
                 file.flush()
                 os.fsync(file.fileno())
-            except OSError as error:
-                raise UserError(f"{file.name}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """An error of the system as the user's."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _opened(path: Path, records: int) -> Any:

@@ -46,6 +46,7 @@ class Stepper:
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         # Buffers, such as running statistics, are the first process's in every pass: the ones that are saved.
         self._parallel = DistributedDataParallel(model) if processes.count > 1 else None
+        self._settled = self._parallel is None
         self._network: Any = self._parallel or model
         if recipe.run.compile:
             self._network = torch.compile(self._network)
@@ -62,6 +63,9 @@ class Stepper:
             gradients before clipping, which is all processes'; float32, on the device: reading it waits for
             the step.
         """
+        images, targets = next(batches)
+        if not self._settled:
+            self._settle(images, targets)
         torch.manual_seed(derive_seed(self._seed, "step", number, self._processes.rank))
         rate = learning_rate(number, self._plan)
         for group in self._optimiser.param_groups:
@@ -71,19 +75,38 @@ class Stepper:
         passes = self._recipe.run.accumulate
         total: Tensor | None = None
         for index in range(passes):
-            images, targets = next(batches)
+            if index > 0:
+                images, targets = next(batches)
             last = index == passes - 1
             with nullcontext() if last or self._parallel is None else self._parallel.no_sync():
-                with autocast(self._recipe, self._processes.device):
-                    losses = self._network(images, targets)
-                values = torch.stack([loss.float() for loss in losses.values()]) / passes
+                values = self._losses_of(images, targets) / passes
                 values.sum().backward()  # type: ignore[no-untyped-call]
             total = values.detach() if total is None else total + values.detach()
         assert total is not None
-        self.losses = tuple(losses)
         norm = nn.utils.clip_grad_norm_(self._parameters, self._recipe.optimiser.clip or math.inf)
         self._optimiser.step()
         return torch.cat([total, norm.float().reshape(1)])
+
+    def _losses_of(self, images: Any, targets: Any) -> Tensor:
+        with autocast(self._recipe, self._processes.device):
+            losses = self._network(images, targets)
+        self.losses = tuple(losses)
+        return torch.stack([loss.float() for loss in losses.values()])
+
+    def _settle(self, images: Any, targets: Any) -> None:
+        """Make a pass that leaves no trace but the order in which gradients are exchanged.
+
+        PyTorch groups gradients for the exchange by guess at first, and behind the first backward pass by the
+        order in which they came. More than two processes add up in an order that depends on the grouping.
+        Without this pass, the first step of a resumed run would round otherwise than the same step of an
+        uninterrupted one.
+        """
+        before = [buffer.clone() for buffer in self._model.buffers()]
+        self._model.train()
+        self._losses_of(images, targets).sum().backward()  # type: ignore[no-untyped-call]
+        for buffer, value in zip(self._model.buffers(), before, strict=True):
+            buffer.copy_(value)
+        self._settled = True
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
