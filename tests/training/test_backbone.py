@@ -228,6 +228,14 @@ def test_a_plain_transformers_maps_are_its_quarters() -> None:
     assert torch.equal(maps[2], tokens.transpose(1, 2).reshape(2, 64, 4, 4))  # stride 16 is the model's own
 
 
+def test_patches_that_do_not_fit_into_32_pixels() -> None:
+    trainee = TimmTrainee("vit_small_patch14_dinov2")
+    with torch.device("meta"):
+        backbone = backbone_of(trainee, resolution=56, classes=5, drop_path=0.0).eval()
+        maps = backbone.features(torch.zeros(1, 3, 64, 100))
+    assert [tuple(found.shape[-2:]) for found in maps] == [(16, 25), (8, 13), (4, 7), (2, 4)]
+
+
 def test_a_padded_image_has_the_maps_of_its_own_part() -> None:
     """Convolutions of 3 x 3 see what lies next to the image: only the border differs."""
     backbone = made("nasbench201").eval()

@@ -15,7 +15,9 @@ from uninas_bench.training.backbone import Backbone, undisturbed
 from uninas_bench.training.pyramid import LEVELS, completed, resampled
 
 _WINDOWS = 32
-"""Pixels; models that must be told the resolution cut images into patches or windows that divide it."""
+"""Pixels; models that must be told the resolution cut images into patches and windows that divide it."""
+_ENOUGH = 224
+"""Pixels, to ask any other model for its maps."""
 
 
 class TimmBackbone(Backbone):
@@ -33,8 +35,9 @@ class TimmBackbone(Backbone):
     def __init__(self, network: nn.Module, name: str, resolution: int) -> None:
         super().__init__(network)
         self.name = name
-        self.probe = resolution
-        self.multiple = _WINDOWS if getattr(network, "sized", False) else 1
+        sized = getattr(network, "sized", False)
+        self.probe = resolution if sized else min(resolution, _ENOUGH)
+        self.multiple = _multiple(network) if sized else 1
         paths = [module for module in network.modules() if isinstance(module, DropPath)]
         largest = max((path.drop_prob for path in paths), default=0.0)
         self._paths = [(path, path.drop_prob / largest) for path in paths if path.drop_prob]
@@ -98,3 +101,10 @@ class TimmBackbone(Backbone):
             reason = str(error).partition("\n")[0] or "the model takes no such size"
             raise UserError(f"timm:{self.name}: images of {size} pixels: {reason}") from None
         return maps
+
+
+def _multiple(network: nn.Module) -> int:
+    """What both sides of an image must be multiples of: a patch of 14 pixels does not fit into 32."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    side = patch[0] if isinstance(patch, tuple) else 1
+    return _WINDOWS if _WINDOWS % side == 0 else int(side)

@@ -57,7 +57,7 @@ class Ade20kImages:
             for place in subset(len(names), wanted, "ade20k", split)
         ]
         listing = "\n".join(f"{name} {image_sizes[name]} {map_sizes[name]}" for name in names)
-        chosen = f"{wanted} of {len(names)}"
+        chosen = f"{len(self._files)} of {len(names)}"
         self.fingerprint = f"ade20k:{hashlib.sha256(f'{chosen} {listing}'.encode()).hexdigest()[:16]}"
 
     def __len__(self) -> int:
