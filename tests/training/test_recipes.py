@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.test_imports import imported_by
 from uninas_bench.errors import InvalidFile, UnknownName, UserError
 from uninas_bench.training.consistency import field_names
 from uninas_bench.training.reading import (
     canonical_json,
+    changed_fields,
     load_recipe,
     recipe_names,
     recipe_sentence,
@@ -203,6 +205,7 @@ def test_an_override_goes_above_the_smoke_form() -> None:
         ("optimiser.betas=[0.9, 1.0]", r"optimiser.betas = \[0.9, 1.0\]: expected less than 1$"),
         ("backbone.drop_path=1", r"backbone.drop_path = 1.0: expected less than 1$"),
         ("backbone.pretrained_resolution=5", r"expected 0 or 8 to 4096 pixels$"),
+        ("assumed=[1]", r"assumed.0 = 1: input should be a valid string$"),
         ('assumed=["run.bach"]', r'assumed: "run.bach" is no field of a section$'),
         ("kind=detection", r'head.kind = "linear": expected "mask-rcnn" for detection$'),
         ("name=My Recipe", r"name = \"My Recipe\": string should match"),
@@ -317,6 +320,24 @@ def test_the_smoke_form_of_ones_own_recipe_lies_beside_it(own: Path) -> None:
     beside.write_text("[run]\nbach = 2\n")
     with pytest.raises(InvalidFile, match=r'own\.toml with own\.smoke\.toml: no field "run.bach"'):
         load_recipe(own, smoke=True)
+
+
+def test_reading_a_recipe_needs_no_torch() -> None:
+    code = "from uninas_bench.training.reading import load_recipe as load; load('classification', smoke=True)"
+    assert imported_by(code) == set()
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_as_published_has_no_changed_fields(name: str) -> None:
+    assert changed_fields(load_recipe(name)) == ()
+    assert "changed" not in recipe_sentence(load_recipe(name))
+
+
+def test_changed_fields_are_named() -> None:
+    changed = load_recipe("classification", ["schedule.epochs=90", "run.batch=48", "head.smoothing=0"])
+    assert changed_fields(changed) == ("head.smoothing", "schedule.epochs")
+    assert recipe_sentence(changed).endswith("; changed: head.smoothing, schedule.epochs")
+    assert changed_fields(load_recipe("classification", ["name=mine", "schedule.epochs=90"])) == ()
 
 
 def test_a_recipe_in_one_sentence() -> None:

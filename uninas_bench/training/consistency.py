@@ -33,8 +33,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_schedule(recipe.schedule)
     _check_augmentation(recipe)
     for name in ("backbone.drop_path", "optimiser.betas"):
-        section, field = name.split(".")
-        value = getattr(getattr(recipe, section), field)
+        value = value_of(recipe, name)
         if max(value if isinstance(value, tuple) else (value,)) >= 1:
             raise UserError(f"{name} = {_shown(value)}: expected less than 1")
     unknown = sorted(set(recipe.assumed) - set(field_names(recipe)))
@@ -53,6 +52,12 @@ def field_names(recipe: Recipe) -> tuple[str, ...]:
                 yield f"{prefix}{key}"
 
     return tuple(names(recipe.model_dump(), ""))
+
+
+def value_of(recipe: Recipe, name: str) -> Any:
+    """The value of a field by its dotted name; None where the section has no such field."""
+    section, field = name.split(".")
+    return getattr(getattr(recipe, section), field, None)
 
 
 def _check_task(recipe: Recipe) -> None:

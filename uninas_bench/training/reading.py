@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from uninas_bench.errors import InvalidFile, UnknownName, UserError
-from uninas_bench.training.consistency import check_recipe
+from uninas_bench.training.complaints import complaint, near
+from uninas_bench.training.consistency import check_recipe, field_names, value_of
 from uninas_bench.training.recipe import Recipe
 
 _SMOKE = ".smoke"
@@ -58,7 +58,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = (), smoke: bool =
         # TOML has arrays where a recipe has tuples; strict JSON is pydantic's mode that takes them.
         found = Recipe.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        raise InvalidFile(f"{where}: {_explained(error)}") from None
+        raise InvalidFile(f"{where}: {complaint(error)}") from None
     try:
         check_recipe(found)
     except UserError as error:
@@ -76,8 +76,16 @@ def recipe_sha(recipe: Recipe) -> str:
     return hashlib.sha256(canonical_json(recipe).encode()).hexdigest()
 
 
+def changed_fields(recipe: Recipe) -> tuple[str, ...]:
+    """Dotted names of the fields that differ from this package's recipe of the same name, if there is one."""
+    if recipe.name not in recipe_names():
+        return ()
+    published = load_recipe(recipe.name)
+    return tuple(name for name in field_names(recipe) if value_of(recipe, name) != value_of(published, name))
+
+
 def recipe_sentence(recipe: Recipe) -> str:
-    """The protocol in one sentence, as results and tables state it."""
+    """The protocol in one sentence, as results and tables state it, and what was changed in it."""
     data, schedule, run = recipe.data, recipe.schedule, recipe.run
     height, width = data.resolution
     images = f"{data.training_images} images of " if data.training_images else ""
@@ -93,7 +101,9 @@ def recipe_sentence(recipe: Recipe) -> str:
     if policy:
         parts.append(policy)
     where = f"{recipe.kind} on {images}{data.dataset} at {height}x{width}"
-    return f"{where}: {', '.join(parts)}; {recipe.source}"
+    changed = changed_fields(recipe)
+    but = f"; changed: {', '.join(changed)}" if changed else ""
+    return f"{where}: {', '.join(parts)}; {recipe.source}{but}"
 
 
 def _folder() -> Traversable:
@@ -146,13 +156,13 @@ def _override(table: Table, override: str) -> None:
         at = at.get(section)
         if not isinstance(at, dict):
             name = ".".join(sections[: depth + 1])
-            raise UserError(f'override "{override}": no section "{name}"{_near(section, table)}')
+            raise UserError(f'override "{override}": no section "{name}"{near(section, table)}')
     if isinstance(at.get(field), dict):
         raise UserError(
             f'override "{override}": {path} is a section; set its fields, as in {path}.FIELD=VALUE'
         )
     if field not in at:
-        raise UserError(f'override "{override}": no field "{path}"{_near(field, at)}')
+        raise UserError(f'override "{override}": no field "{path}"{near(field, at)}')
     at[field] = _value(text)
 
 
@@ -161,42 +171,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f'; did you mean "{close[0]}"?' if close else f" (known: {', '.join(names)})"
-
-
-def _explained(error: ValidationError) -> str:
-    """The first of pydantic's complaints as one line."""
-    first = error.errors(include_url=False)[0]
-    section, *inner = map(str, first["loc"])
-    known, inner = _fields(section, inner)
-    path, kind = ".".join([section, *inner]), first["type"]
-    if kind == "extra_forbidden":
-        return f'no field "{path}"{_near(inner[-1] if inner else section, known)}'
-    if kind == "missing" and len(inner) < 2:
-        return f'"{path}" is missing; a recipe states all its sections and fields'
-    if kind == "union_tag_not_found":
-        return f'"{path}.kind" is missing'
-    if kind == "union_tag_invalid":
-        return f'{path}.kind = "{first["ctx"]["tag"]}": expected one of {first["ctx"]["expected_tags"]}'
-    return f"{path} = {json.dumps(first['input'], default=str)}: {first['msg'].lower()}"
-
-
-def _fields(section: str, inner: list[str]) -> tuple[Iterable[str], list[str]]:
-    """The fields of a section, and the location in it as the file has it.
-
-    Pydantic names the chosen alternative of a union (``head.linear.smoothing``), which no file does.
-    """
-    if not inner or section not in Recipe.model_fields:
-        return Recipe.model_fields, inner
-    annotation = Recipe.model_fields[section].annotation
-    for model in get_args(annotation):
-        if issubclass(model, BaseModel) and inner[0] in get_args(model.model_fields["kind"].annotation):
-            return model.model_fields, inner[1:]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation.model_fields, inner
-    return (), inner

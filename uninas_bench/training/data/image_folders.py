@@ -17,10 +17,8 @@ from uninas_bench.errors import InvalidFile
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from uninas_bench.data.source import Split
-
 LAYOUT = "train/<class>/*.JPEG and val/<class>/*.JPEG"
-_FOLDERS: dict[Split, str] = {"train": "train", "test": "val"}
+_FOLDERS = ("train", "val")
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 
@@ -77,34 +75,35 @@ def list_image_folders(root: Path) -> ImageFolders:
         InvalidFile: no ``train`` or ``val``, no class folders, other ones in ``val`` than in ``train``, or an
             empty one; one line that names the folder.
     """
-    listing = hashlib.sha256()
-    train, test = (_split(root, split, listing) for split in _FOLDERS)
+    (train, listed), (test, listed_too) = (_split(root / name) for name in _FOLDERS)
     odd = sorted(set(train.classes) ^ set(test.classes))
     if odd:
         have, lack = (train, test) if odd[0] in train.classes else (test, train)
         raise InvalidFile(f"{lack.root}: no class folder {odd[0]}, which {have.root} has ({len(odd)} differ)")
-    return ImageFolders(train, test, f"folders:{listing.hexdigest()[:16]}")
+    return ImageFolders(train, test, f"folders:{hashlib.sha256(listed + listed_too).hexdigest()[:16]}")
 
 
-def _split(root: Path, split: Split, listing: hashlib._Hash) -> FolderImages:
-    folder = root / _FOLDERS[split]
+def _split(folder: Path) -> tuple[FolderImages, bytes]:
+    """The images of a split, and a hash of their places and sizes."""
     if not folder.is_dir():
-        raise InvalidFile(f"{folder}: no such folder; expected {LAYOUT} in {root}")
+        raise InvalidFile(f"{folder}: no such folder; expected {LAYOUT} in {folder.parent}")
     classes = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
     if not classes:
-        raise InvalidFile(f"{folder}: no class folders; expected {LAYOUT} in {root}")
+        raise InvalidFile(f"{folder}: no class folders; expected {LAYOUT} in {folder.parent}")
+    listing = hashlib.sha256()
     names: list[bytes] = []
     labels: list[NDArray[np.int64]] = []
     for label, name in enumerate(classes):
         found = sorted(_images(folder / name))
         if not found:
             raise InvalidFile(f"{folder / name}: no images in this class folder")
-        listing.update(f"{folder.name}/{name}\n".encode(errors="surrogateescape"))
+        listing.update(b"%b\n" % os.fsencode(name))
         for file, size in found:
             listing.update(b"%b %d\n" % (file, size))
             names.append(file)
         labels.append(np.full(len(found), label, dtype=np.int64))
-    return FolderImages(folder, tuple(classes), np.array(names), np.concatenate(labels))
+    images = FolderImages(folder, tuple(classes), np.array(names), np.concatenate(labels))
+    return images, listing.digest()
 
 
 def _images(folder: Path) -> Iterator[tuple[bytes, int]]:
