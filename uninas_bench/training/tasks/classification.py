@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
     from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.objective import Samples
 
 _TOP = 5
 
@@ -37,8 +38,8 @@ class ClassificationObjective:
     def __init__(self, recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> None:
         assert isinstance(recipe.head, LinearHead)
         found = classification_data(recipe, data)
-        self.training = found.training
-        self.test = found.test
+        self.training: Samples = found.training
+        self.test: Samples = found.test
         self.classes = found.classes
         self.fingerprint = found.fingerprint
         self._smoothing = recipe.head.smoothing
@@ -93,16 +94,17 @@ class ClassificationMeter:
         self._top = _TOP if classes > _TOP else 0
         self._sums: Tensor | None = None
 
-    def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Take in logits (B, classes) and labels (B,) of the same device; nothing is read from the device."""
+    def update(self, predictions: Tensor, targets: Sequence[int] | Tensor) -> None:
+        """Take in logits (B, classes) and labels (B,); nothing is read back from the device."""
         logits = predictions.float()
-        ranked = logits.topk(max(1, self._top), dim=1).indices == targets[:, None]
+        labels = torch.as_tensor(targets, device=logits.device)
+        ranked = logits.topk(max(1, self._top), dim=1).indices == labels[:, None]
         sums = torch.stack(
             [
                 ranked[:, 0].double().sum(),
                 ranked.any(dim=1).double().sum(),
-                functional.cross_entropy(logits, targets, reduction="none").double().sum(),
-                torch.tensor(len(targets), dtype=torch.float64, device=logits.device),
+                functional.cross_entropy(logits, labels, reduction="none").double().sum(),
+                torch.tensor(len(labels), dtype=torch.float64, device=logits.device),
             ]
         )
         self._sums = sums if self._sums is None else self._sums + sums
