@@ -267,6 +267,23 @@ def test_a_timm_model_of_one_size_says_so() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_faults_that_no_size_causes_keep_their_traceback() -> None:
+    class Faulty(nn.Module):
+        fault: Exception = RuntimeError("of another kind")
+
+        def forward_intermediates(self, images: Tensor, **_: object) -> list[Tensor]:
+            raise self.fault
+
+    network = Faulty()
+    network.register_parameter("weight", nn.Parameter(torch.zeros(1)))
+    backbone = TimmBackbone(network, "faulty", 64)
+    with pytest.raises(RuntimeError, match="of another kind"):
+        backbone.features(torch.zeros(1, 3, 64, 64))
+    network.fault = torch.OutOfMemoryError("too little")
+    with pytest.raises(torch.OutOfMemoryError):
+        backbone.features(torch.zeros(1, 3, 96, 64))
+
+
 def test_a_timm_model_that_cannot_be_made_for_a_size_says_so() -> None:
     with pytest.raises(
         UserError, match=r"^timm:nest_tiny_jx: cannot be made for 50 pixels: `patch_size` must"

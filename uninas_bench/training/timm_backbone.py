@@ -95,11 +95,14 @@ class TimmBackbone(Backbone):
         try:
             maps: list[Tensor] = cast("Any", forward)(images, indices=indices, intermediates_only=True)
         except (AssertionError, RuntimeError, ValueError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
+            height, width = images.shape[-2:]
+            # What a size causes is told by timm's checks, or by torch where shapes do not fit.
+            if isinstance(error, RuntimeError) and (
+                isinstance(error, torch.OutOfMemoryError) or height == width == self.probe
+            ):
                 raise
-            size = " x ".join(map(str, images.shape[-2:]))
             reason = str(error).partition("\n")[0] or "the model takes no such size"
-            raise UserError(f"timm:{self.name}: images of {size} pixels: {reason}") from None
+            raise UserError(f"timm:{self.name}: images of {height} x {width} pixels: {reason}") from error
         return maps
 
 
