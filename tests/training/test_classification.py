@@ -20,6 +20,7 @@ from uninas_bench.training.data.seeded import Seeded
 from uninas_bench.training.data.shapes import draw_single
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.classification import (
     ClassificationMeter,
     ClassificationObjective,
@@ -135,7 +136,7 @@ def test_the_objective_keeps_its_contract() -> None:
     images, labels = objective.collate([objective.training[index] for index in range(6)])
     assert (images.shape, images.dtype) == ((6, 3, 8, 8), torch.float32)
     assert labels.tolist() == [objective.training[index][1] for index in range(6)]
-    model = objective.network(cast(Any, Linear()))
+    model = network_of(recipe, cast(Any, Linear()), objective.classes)
     losses = model.train()(images, labels)
     assert set(losses) == {"cross_entropy"}
     losses["cross_entropy"].backward()

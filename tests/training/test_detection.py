@@ -15,6 +15,7 @@ from uninas_bench.training.data.seeded import Seeded
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.metrics.coco import CocoMeter
 from uninas_bench.training.recipe import MaskRcnnHead, Recipe
+from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.detection import DetectionObjective
 from uninas_bench.training.tasks.mask_rcnn import Detector
 
@@ -68,7 +69,7 @@ def small(**changes: Any) -> Recipe:
 def detector() -> Detector:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = DetectionObjective(small(), {}).network(Backbone(Tiny()))
+        network = network_of(small(), Backbone(Tiny()), 6)
     assert isinstance(network, Detector)
     return network
 
@@ -221,7 +222,7 @@ def test_under_autocast_anchors_boxes_and_losses_stay_in_float32(detector: Detec
 
 def test_the_network_is_built_without_memory_for_an_estimate() -> None:
     with torch.device("meta"):
-        network = DetectionObjective(small(), {}).network(Backbone(Tiny()))
+        network = network_of(small(), Backbone(Tiny()), 6)
     assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
 
 
@@ -233,14 +234,12 @@ def test_the_classifier_goes_and_the_backbone_keeps_its_names(detector: Detector
 
 def trained(rate: float, steps: int = 20) -> list[float]:
     """Losses of a detector that sees the same two images, of one object each, in every step."""
-    objective = DetectionObjective(
-        small(head={"pyramid_channels": 32, "box_width": 64, "mask_width": 32}), {}
-    )
+    recipe = small(head={"pyramid_channels": 32, "box_width": 64, "mask_width": 32})
     images, targets = batch([0, 4])
     losses = []
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = objective.network(Backbone(Tiny())).train()
+        network = network_of(recipe, Backbone(Tiny()), 6).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
         for _ in range(steps):
             optimiser.zero_grad()
@@ -271,7 +270,7 @@ def test_a_detector_finds_and_outlines_the_objects_that_it_has_learnt() -> None:
     steps, rate = 200, 5e-3
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = DetectionObjective(small(head=head | kept), {}).network(Backbone(Tiny())).train()
+        network = network_of(small(head=head | kept), Backbone(Tiny()), 6).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
         for step in range(steps):
             optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 20) * (1 - step / steps)
@@ -296,7 +295,7 @@ def test_every_space_has_a_detector_whose_parameters_all_learn(name: str) -> Non
     with torch.random.fork_rng():
         torch.manual_seed(0)
         backbone = backbone_of(TRAINEES[name], resolution=64, classes=6, drop_path=0.0)
-        network = DetectionObjective(small(), {}).network(backbone).train()
+        network = network_of(small(), backbone, 6).train()
         freeze_unused(network)
         images, targets = batch([0, 1])
         losses = network(images, targets)
@@ -313,7 +312,7 @@ def test_the_objective_of_shapes() -> None:
     objective = DetectionObjective(small(data={"training_images": 3}), {})
     assert (objective.metric, objective.classes, objective.fingerprint) == ("box_ap", 6, "shapes:1")
     assert (len(objective.training), len(objective.test)) == (3, 4)
-    network = objective.network(Backbone(Tiny())).eval()
+    network = network_of(small(), Backbone(Tiny()), objective.classes).eval()
     meter = objective.meter()
     images, targets = objective.collate([objective.test[index] for index in range(4)])
     with torch.no_grad():
@@ -329,7 +328,7 @@ def test_the_objective_of_cocos_layout(tmp_path: Any) -> None:
     assert (len(objective.training), len(objective.test)) == (6, 8)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = objective.network(Backbone(Tiny()))
+        network = network_of(recipe, Backbone(Tiny()), objective.classes)
         seeded = Seeded(objective.training, seed=5)
         losses = network(*objective.collate([seeded[0, index] for index in range(len(seeded))]))
     assert all(torch.isfinite(loss) for loss in losses.values())

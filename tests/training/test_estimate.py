@@ -60,7 +60,9 @@ def test_memory_grows_with_the_batch(kind: str) -> None:
     assert four.footprint.macs == pytest.approx(two.footprint.macs, rel=1e-3)
 
 
-@pytest.mark.parametrize("name, architecture", [("nasbench201", "6111"), ("nats_size", "77"), ("hytra", "5")])
+@pytest.mark.parametrize(
+    ("name", "architecture"), [("nasbench201", "6111"), ("nats_size", "77"), ("hytra", "5")]
+)
 def test_multiply_accumulates_are_those_of_the_closed_form(name: str, architecture: str) -> None:
     space = ub.space(name)
     trainee = trainee_of(space, space.parse(architecture))

@@ -17,6 +17,7 @@ from uninas_bench.data.source import ImageSet, Split
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.loop import fit
 from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.classification import ClassificationObjective
 
 TEST = 1000
@@ -59,7 +60,7 @@ def trained(folder: Path, *overrides: str) -> Mapping[str, float]:
     objective = ClassificationObjective(recipe, {"fashion-mnist": Mnist()})
     return fit(
         objective,
-        objective.network(cast(Any, small_network())),
+        network_of(recipe, cast(Any, small_network()), objective.classes),
         recipe,
         seed=0,
         processes=Processes(),

@@ -145,16 +145,23 @@ def kill(number: int) -> None:
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+    ("number", "error", "step"), [(signal.SIGTERM, SystemExit, 12), (signal.SIGINT, KeyboardInterrupt, 34)]
 )
 def test_a_signal_ends_the_run_behind_a_checkpoint(
-    tmp_path: Path, undisturbed: Path, number: signal.Signals, error: type[BaseException], workers: int
+    tmp_path: Path,
+    undisturbed: Path,
+    number: signal.Signals,
+    error: type[BaseException],
+    step: int,
+    workers: int,
 ) -> None:
+    """The best evaluation, of step 30, is on either side of the stop."""
     with pytest.raises(error) as end:
-        train(tmp_path, progress=at(12, lambda: kill(number)), loader_workers=workers)
+        train(tmp_path, progress=at(step, lambda: kill(number)), loader_workers=workers)
     if number == signal.SIGTERM:
         assert end.value.code == 143
-    assert steps_of(tmp_path)[-1] == 13
+    assert steps_of(tmp_path)[-1] == step + 1
+    assert log(undisturbed)[-1]["best"]["step"] == 30
     train(tmp_path)
     assert_same(tmp_path, undisturbed)
 
@@ -181,6 +188,19 @@ def test_a_signal_in_an_evaluation_leaves_it_for_the_next_time(tmp_path: Path, u
     assert "metrics" not in log(tmp_path)[-1]
     train(tmp_path)
     assert_same(tmp_path, undisturbed)
+
+
+def test_another_process_that_left_first_is_no_fault(tmp_path: Path) -> None:
+    """It had the same signal, and the sum over the processes fails for want of it."""
+
+    class Deserted(Toy):
+        def meter(self) -> Any:
+            kill(signal.SIGTERM)
+            raise RuntimeError("Connection closed by peer")
+
+    with pytest.raises(SystemExit) as end:
+        train(tmp_path, objective=Deserted())
+    assert end.value.code == 143
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
@@ -222,6 +242,10 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
 def test_never_resumed_begins_anew(tmp_path: Path, undisturbed: Path) -> None:
     with pytest.raises(SystemExit):
         train(tmp_path, progress=at(35, lambda: kill(signal.SIGTERM)))
+    with pytest.raises(SystemExit):
+        train(tmp_path, resume="never", progress=at(4, lambda: kill(signal.SIGTERM)))
+    assert steps_of(tmp_path) == [5]
+    assert [record["step"] for record in log(tmp_path)] == [1, 2, 3, 4, 5]
     events: list[TrainingEvent] = []
     train(tmp_path, resume="never", progress=events.append)
     assert (events[0].kind, events[0].step) == ("step", 1)

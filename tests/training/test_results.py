@@ -50,7 +50,7 @@ def test_a_file_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    ("change", "message"),
     [
         ({"format": "other"}, "no result of a training"),
         ({"schema_version": 99}, "schema 99, this uninas-bench reads up to 1; upgrade"),
@@ -141,12 +141,12 @@ def test_another_metric_is_said_to_be_one() -> None:
     assert table.info.name == "mine"
     assert table.info.protocol.startswith("top5 (not the headline accuracy)")
     assert list(table.accuracies()) == [99.0]
-    with pytest.raises(UserError, match='no metric "miou".*there is: accuracy, top5, loss'):
+    with pytest.raises(UserError, match=r'no metric "miou".*there is: accuracy, top5, loss'):
         ground_truth_of([result()], metric="miou")
 
 
 @pytest.mark.parametrize(
-    "change, word",
+    ("change", "word"),
     [
         ({"task": "cifar10"}, "task"),
         ({"scale": "channels=8,cells=1"}, "scale"),

@@ -15,6 +15,7 @@ from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.reading import load_recipe
 from uninas_bench.training.recipe import UperNetHead
+from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.segmentation import SegmentationObjective
 from uninas_bench.training.tasks.upernet import UperNet
 
@@ -143,10 +144,11 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def _trained(rate: float, steps: int) -> float:
     """The mIoU on the eight images that were learnt."""
     changes = [*SMALL, *PLAIN, "data.training_images=8"]
-    objective = SegmentationObjective(load_recipe("segmentation", changes), {})
+    recipe = load_recipe("segmentation", changes)
+    objective = SegmentationObjective(recipe, {})
     torch.manual_seed(0)
     trainee = of(UNINAS.scaled(depths="1:1:1:1"), "E | R | T1 | T2")
-    model = objective.network(backbone_of(trainee, resolution=64, classes=6, drop_path=0.0))
+    model = network_of(recipe, backbone_of(trainee, resolution=64, classes=6, drop_path=0.0), 6)
     freeze_unused(model)
     images, labels = objective.collate([objective.training[index] for index in range(8)])
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate)

@@ -146,9 +146,6 @@ class Toy:
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
         return collate
 
-    def network(self, backbone: Any) -> nn.Module:
-        raise NotImplementedError
-
     def meter(self) -> Meter:
         return Meter()
 

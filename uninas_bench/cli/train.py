@@ -40,7 +40,7 @@ class TrainGroup(click.Group):
         """As in any group; but a recipe is an argument of the command that trains."""
         if args[0] in self.commands:
             return args[0], self.commands[args[0]], args[1:]
-        return "", run, args
+        return args[0], run, args
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The subcommands."""

@@ -122,8 +122,8 @@ def _lines(found: TrainingPlan, trainee: Trainee, recipe: Recipe, tflops: float)
             f"optimiser, {gibibytes(activations)} kept by a batch of {recipe.run.batch} at {height}x{width}"
         ),
         (
-            f"{'':<9}largest tensor {gibibytes(foot.largest_bytes // (2 if found.half else 1))}; convolutions' "
-            "workspace and the allocator come on top"
+            f"{'':<9}largest tensor {gibibytes(foot.largest_bytes // (2 if found.half else 1))}; what "
+            "convolutions work in and the allocator come on top"
         ),
         f"{'compute':<9}{foot.macs / 1e9:,.2f} GMACs an image forward, {found.macs:.3g} MACs in all",
         (

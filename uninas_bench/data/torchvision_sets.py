@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,13 @@ def is_torchvision_folder(name: str, root: Path) -> bool:
         "fashion-mnist": "FashionMNIST",
     }
     return name in marks and (root / marks[name]).is_dir()
+
+
+def torchvision_class(name: str) -> Any:
+    """The class of a data set in torchvision; None where it has none that is read here."""
+    from torchvision import datasets
+
+    return getattr(datasets, _CLASSES[name]) if name in _CLASSES else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,8 @@ class TorchvisionSource:
 
 @cache
 def _load(name: str, root: Path, split: Split, resolution: int) -> ImageSet:
-    from torchvision import datasets
-
     try:
-        found = getattr(datasets, _CLASSES[name])(root, train=split == "train", download=False)
+        found = torchvision_class(name)(root, train=split == "train", download=False)
     except RuntimeError as error:
         raise InvalidFile(f"{root}: torchvision cannot read {_CLASSES[name]} there: {error}") from None
     pixels = np.asarray(found.data, dtype=np.uint8)

@@ -43,10 +43,7 @@ def model_card(result: Result, recipe: Recipe) -> str:
         f"```text\n{result.architecture}\n```\n",
         _table(metrics, ("metric", f"{result.task}, {result.test_images:,} images")),
         _table(_facts(result), ("", "")),
-        (
-            f"Protocol: {result.protocol}. "
-            f"Fields that the source does not state: {assumed}.\n"
-        ),
+        (f"Protocol: {result.protocol}. Fields that the source does not state: {assumed}.\n"),
         f"## Notes\n\n{notes}" if notes else "",
         _use(result),
         "## The recipe\n",
@@ -82,13 +79,14 @@ def _table(rows: Mapping[str, str], heading: tuple[str, str]) -> str:
 def _use(result: Result) -> str:
     if result.kind != "classification" or result.space == "timm":
         return ""
+    dataset = result.task.partition("@")[0]
     parts = (part.partition("=") for part in result.scale.split(",") if part)
     scale = "".join(f', {key}="{value}"' for key, _, value in parts)
     return (
         "## Use\n\n```py\nimport uninas_bench as ub\nfrom safetensors.torch import load_file\n\n"
         f'space = ub.space("{result.space}"{scale})\n'
         f'architecture = space.parse("{result.architecture}")\n'
-        f'task = ub.Task("{result.task}", "{result.task}", {result.flops_resolution}, {result.classes})\n'
+        f'task = ub.Task("{result.task}", "{dataset}", {result.flops_resolution}, {result.classes})\n'
         "network = space.build(architecture, task)\n"
         f'network.load_state_dict(load_file("{WEIGHTS}"))\n```\n'
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NETWORK = "backbone.network."
 """Under which names a task's network holds the network of the space."""
+_ABOUT = "uninas-bench"
 
 
 def write_weights(model: nn.Module, trainee: Trainee, recipe: Recipe, classes: int, folder: Path) -> str:
@@ -41,17 +42,17 @@ def write_weights(model: nn.Module, trainee: Trainee, recipe: Recipe, classes: i
         tensors = {
             name.removeprefix(NETWORK): tensor for name, tensor in tensors.items() if name.startswith(NETWORK)
         }
-    metadata = {
-        "format": "pt",
+    about = {
         "space": trainee.space,
         "scale": trainee.scale,
         "architecture": trainee.architecture,
         "kind": recipe.kind,
         "recipe": recipe.name,
         "recipe_sha": recipe_sha(recipe),
-        "classes": str(classes),
+        "classes": classes,
     }
-    data = save(tensors, metadata)
+    # One entry, since safetensors writes several in any order: equal weights would give unequal files.
+    data = save(tensors, {_ABOUT: json.dumps(about, sort_keys=True)})
     write_whole(folder / WEIGHTS, data)
     return hashlib.sha256(data).hexdigest()
 
@@ -85,5 +86,6 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     except (SafetensorError, ValueError) as error:
         raise InvalidFile(f"{file}: no safetensors file: {' '.join(str(error).split())}") from None
     within = {name.removeprefix(NETWORK): t for name, t in tensors.items() if name.startswith(NETWORK)}
-    recipe = header.get("__metadata__", {}).get("recipe", "weights")
+    about = json.loads(header.get("__metadata__", {}).get(_ABOUT, "{}"))
+    recipe = about.get("recipe", "weights")
     return within or tensors, f"{recipe} {hashlib.sha256(data).hexdigest()}"

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.distributed import Processes
 
 
@@ -65,14 +64,6 @@ class Objective(Protocol):
     @property
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
         """From samples to (images, targets), the arguments of the network's forward."""
-        ...
-
-    def network(self, backbone: Backbone) -> nn.Module:
-        """The backbone with the task's head, from the torch generator in force.
-
-        Its ``forward(images, targets)`` gives, in train mode, a dict of losses, means over the batch, whose
-        sum is what is minimised; in eval mode ``forward(images)`` gives what the meter takes.
-        """
         ...
 
     def meter(self) -> Meter:

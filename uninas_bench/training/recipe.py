@@ -34,7 +34,7 @@ class Data(Section):
         dataset: a name of the catalogue of tasks: ``imagenet1k``, ``coco``, ``ade20k``, ``shapes``, ...
         resolution: height and width of what the network sees; for detection the most that the short and the
             long side may have, the ratio being kept.
-        training_images: use only so many, drawn by the seed; 0 for all.
+        training_images: use only so many, the same in every run; 0 for all.
         test_images: the same of the test split.
     """
 

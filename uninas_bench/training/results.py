@@ -35,7 +35,7 @@ class Result:
         kind: of the task.
         protocol: the recipe in one sentence.
         smoke: whether it was the recipe's short form, whose metrics mean nothing.
-        task: a name of the catalogue.
+        task: a name of the catalogue, with ``@`` and the resolution where it is another than there.
         resolution: height and width of what the network saw.
         pretrained: recipe and sha256 of the weights that it began with; empty for a fresh network.
         params: of the network with its classifier.

@@ -21,6 +21,7 @@ from torch import nn
 from uninas_bench.errors import UserError
 from uninas_bench.provenance import provenance
 from uninas_bench.seeds import derive_seed
+from uninas_bench.tasks import find_task
 from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused, load_pretrained
 from uninas_bench.training.card import write_card
 from uninas_bench.training.estimate import backbone_macs, check_memory, footprint
@@ -111,7 +112,7 @@ def train_one(
     with _only_one(folder, processes):
         if settings.resume == "auto" and (folder / RESULT).is_file():
             return _same(read_result(folder / RESULT), trainee, recipe, seed, folder)
-        objective = objective_of(recipe, settings.data)
+        objective = objective_of(recipe, settings.data, host.data)
         made = _network(trainee, recipe, objective, seed, pretrained, processes)
         _check_memory(trainee, recipe, objective, processes)
         identity = {
@@ -203,7 +204,7 @@ def _network(
     pretrained: Path | None,
     processes: Processes,
 ) -> _Made:
-    from timm.layers import freeze_batch_norm_2d
+    from timm.layers import freeze_batch_norm_2d  # type: ignore[attr-defined]
 
     model, backbone = untrained(trainee, recipe, objective.classes, seed)
     notes = []
@@ -222,10 +223,10 @@ def _network(
     if frozen:
         notes.append(f"without effect on the output, and frozen: {', '.join(frozen)}")
     if recipe.backbone.batch_norm == "frozen":
-        freeze_batch_norm_2d(backbone)
+        freeze_batch_norm_2d(backbone)  # type: ignore[no-untyped-call]
     elif recipe.backbone.batch_norm == "synchronised" and processes.count > 1:
         if processes.device.type == "cuda":
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         else:
             notes.append("batch norms are synchronised on GPUs only; here each process had its own")
     return _Made(model.to(processes.device), backbone, origin, tuple(notes))
@@ -338,7 +339,7 @@ def _what(
         "recipe_sha": recipe_sha(recipe),
         "kind": recipe.kind,
         "protocol": recipe_sentence(recipe),
-        "task": recipe.data.dataset,
+        "task": _task(recipe),
         "resolution": recipe.data.resolution,
         "classes": objective.classes,
         "seed": seed,
@@ -348,6 +349,12 @@ def _what(
         "test_images": len(objective.test),
         "data": objective.fingerprint,
     }
+
+
+def _task(recipe: Recipe) -> str:
+    """The data set's name as a task: with its resolution, where that is not the catalogue's."""
+    dataset, side = recipe.data.dataset, recipe.data.resolution[0]
+    return dataset if find_task(dataset).resolution == side else f"{dataset}@{side}"
 
 
 def _costs(trainee: Trainee, recipe: Recipe, objective: Objective, made: _Made) -> dict[str, Any]:

@@ -83,7 +83,11 @@ class ClassificationData:
     fingerprint: str
 
 
-def classification_data(recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> ClassificationData:
+def classification_data(
+    recipe: Recipe,
+    data: Mapping[str, str | Path | ImageSource],
+    registered: Mapping[str, ImageSource] | None = None,
+) -> ClassificationData:
     """The samples of a recipe.
 
     ``imagenet1k`` is read from files in its layout, with as many classes as there are folders, unless it is
@@ -93,13 +97,16 @@ def classification_data(recipe: Recipe, data: Mapping[str, str | Path | ImageSou
     Args:
         recipe: of a classification.
         data: where data sets are that are not in the usual places.
+        registered: image sources of plugins; default the built-in ones.
 
     Raises:
         InvalidFile: files are missing, or damaged, or laid out otherwise.
         UserError: nobody has the images, or they cannot be brought to the resolution.
     """
     assert isinstance(recipe.augmentation, ClassificationAugmentation)
-    found = _found(recipe, data)
+    if registered is None:
+        registered = {source.name: source for source in image_sources()}
+    found = _found(recipe, data, registered)
     resolution = recipe.data.resolution[0]
     statistics = found.mean, found.std
     return ClassificationData(
@@ -128,7 +135,11 @@ class _Found:
     std: Channels = IMAGENET_STD
 
 
-def _found(recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> _Found:
+def _found(
+    recipe: Recipe,
+    data: Mapping[str, str | Path | ImageSource],
+    registered: Mapping[str, ImageSource],
+) -> _Found:
     dataset, resolution = recipe.data.dataset, recipe.data.resolution[0]
     if dataset == "shapes":
         train, test = (_Shapes(split, resolution) for split in COUNTS)
@@ -138,7 +149,7 @@ def _found(recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> _Fou
     if dataset == "imagenet1k" and not arrays:
         folders = list_image_folders(folder_of(dataset, places, LAYOUT))
         return _Found(folders.train, folders.test, len(folders.train.classes), folders.fingerprint)
-    source = find_images(dataset, {source.name: source for source in image_sources()}, data)
+    source = find_images(dataset, registered, data)
     if source is None:
         raise UserError(
             f"no images of {dataset}: give them by --data {dataset}=FILE.npz|FOLDER, or keep them as "

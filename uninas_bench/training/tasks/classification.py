@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uninas_bench.training.data.classification import classification_data
-from uninas_bench.training.recipe import LinearHead, Recipe
+from uninas_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
-    from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.distributed import Processes
     from uninas_bench.training.objective import Samples
 
@@ -28,6 +27,7 @@ class ClassificationObjective:
     Args:
         recipe: of the kind ``classification``.
         data: where data sets are that are not in the usual places.
+        registered: image sources of plugins; default the built-in ones.
 
     Raises:
         UserError: there are no images, or they are not what the recipe needs.
@@ -35,23 +35,22 @@ class ClassificationObjective:
 
     metric = "accuracy"
 
-    def __init__(self, recipe: Recipe, data: Mapping[str, str | Path | ImageSource]) -> None:
-        assert isinstance(recipe.head, LinearHead)
-        found = classification_data(recipe, data)
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Mapping[str, str | Path | ImageSource],
+        registered: Mapping[str, ImageSource] | None = None,
+    ) -> None:
+        found = classification_data(recipe, data, registered)
         self.training: Samples = found.training
         self.test: Samples = found.test
         self.classes = found.classes
         self.fingerprint = found.fingerprint
-        self._smoothing = recipe.head.smoothing
 
     @property
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Tensor, Tensor]]:
         """Images (B, 3, R, R) and labels (B,) int64."""
         return stack
-
-    def network(self, backbone: Backbone) -> nn.Module:
-        """The backbone with its loss; it has the classifier already."""
-        return Classifier(backbone, self._smoothing)
 
     def meter(self) -> ClassificationMeter:
         """A fresh meter."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from uninas_bench.data.source import Split
 from uninas_bench.errors import UserError
@@ -24,7 +24,6 @@ from uninas_bench.training.metrics.coco import CocoMeter
 from uninas_bench.training.recipe import DetectionAugmentation, MaskRcnnHead, Recipe
 
 if TYPE_CHECKING:
-    from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.objective import Meter, Samples
 
 _CLASSES = {"coco": coco.CLASSES, "shapes": 1 + len(SHAPES)}
@@ -47,8 +46,6 @@ class DetectionObjective:
     def __init__(self, recipe: Recipe, data: Mapping[str, str | Path]) -> None:
         assert isinstance(recipe.head, MaskRcnnHead)
         assert isinstance(recipe.augmentation, DetectionAugmentation)
-        self._head = recipe.head
-        self._resolution = recipe.data.resolution
         training = _images(recipe, "train", recipe.data.training_images, data)
         self._test_images = _images(recipe, "test", recipe.data.test_images, data)
         self.training: Samples = TrainingImages(training, recipe.augmentation.flip)
@@ -64,12 +61,6 @@ class DetectionObjective:
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
         """Lists: images differ in size."""
         return collate
-
-    def network(self, backbone: Backbone) -> nn.Module:
-        """The backbone, without its classifier, under a pyramid and the two heads."""
-        from uninas_bench.training.tasks.mask_rcnn import Detector
-
-        return Detector(backbone, self.classes, self._head, self._resolution)
 
     def meter(self) -> Meter:
         """Average precision over all images of the test split."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from uninas_bench.errors import UserError
 from uninas_bench.training.data import ade20k
@@ -22,10 +22,9 @@ from uninas_bench.training.data.segmentation import (
 from uninas_bench.training.data.shapes import SHAPES
 from uninas_bench.training.metrics.segmentation import SegmentationMeter
 from uninas_bench.training.recipe import SegmentationAugmentation, UperNetHead
-from uninas_bench.training.tasks.upernet import UperNet, require_decoder
+from uninas_bench.training.tasks.upernet import require_decoder
 
 if TYPE_CHECKING:
-    from uninas_bench.training.backbone import Backbone
     from uninas_bench.training.objective import Samples
     from uninas_bench.training.recipe import Recipe
 
@@ -56,7 +55,6 @@ class SegmentationObjective:
             )
         size = recipe.data.resolution
         training, test, self.classes = _images(recipe, data)
-        self._head = recipe.head
         self.training: Samples = TrainingMaps(training, size, recipe.augmentation)
         self.test: Samples = EvaluationMaps(test, size)
         self.fingerprint = f"{training.fingerprint}+{test.fingerprint}"
@@ -65,10 +63,6 @@ class SegmentationObjective:
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
         """Tensors in training, lists where images differ in size."""
         return collate
-
-    def network(self, backbone: Backbone) -> nn.Module:
-        """The backbone with UperNet; see `UperNet`."""
-        return UperNet(backbone, self.classes, self._head)
 
     def meter(self) -> SegmentationMeter:
         """Of the test split."""
