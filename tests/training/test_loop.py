@@ -24,6 +24,9 @@ from uninas_bench.training.optimiser import make_optimiser
 from uninas_bench.training.schedule import learning_rate, plan_of
 from uninas_bench.training.stepping import Stepper
 
+# Python 3.12 and later warn of workers that are forked where other tests have left threads.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
