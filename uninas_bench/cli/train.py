@@ -28,23 +28,14 @@ _GPU_LOADERS = 8
 
 
 class TrainGroup(click.Group):
-    """`train RECIPE ...` trains; what its subcommands are called is no recipe."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of that name, else the one that trains."""
-        return self.commands.get(cmd_name, run)
+    """`train RECIPE ...` trains; what the other subcommands are called is no recipe."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As in any group; but a recipe is an argument of the command that trains."""
-        if args[0] in self.commands:
-            return args[0], self.commands[args[0]], args[1:]
-        return args[0], run, args
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The subcommands."""
-        return sorted(self.commands)
+        found = self.commands.get(args[0], run)
+        return args[0], found, args if found is run else args[1:]
 
 
 @click.group(
@@ -65,7 +56,7 @@ command.add_command(results)
 
 
 @click.command("RECIPE")
-@click.argument("recipe")
+@click.argument("recipe", metavar="")
 @subject_options
 @click.option("--then", metavar="RECIPE", multiple=True,
               help="Then that recipe, from the weights that RECIPE left; repeatable.")  # fmt: skip
@@ -156,6 +147,9 @@ def run(
             )  # fmt: skip
         if processes.is_first:
             _conclude(outcomes, output, console)
+
+
+command.add_command(run)
 
 
 def _conclude(outcomes: Sequence[Outcome], output: Path, console: Console) -> None:
