@@ -101,7 +101,7 @@ def test_an_interrupted_search_says_so_and_leaves_its_files(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "every finished score is saved, the same command goes on from there" in err
+    assert "everything finished is saved, the same command goes on from there" in err
     history, candidates = outcome(tmp_path)
     assert not candidates["complete"]
     rows = len(history.splitlines())

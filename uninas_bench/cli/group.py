@@ -83,7 +83,7 @@ class CommandLine(click.Group):
                 _stop(f"error: {_usage_message(error)}", WRONG_USE)
             except (click.Abort, KeyboardInterrupt):
                 _stop(
-                    "interrupted; every finished score is saved, the same command goes on from there",
+                    "interrupted; everything finished is saved, the same command goes on from there",
                     INTERRUPTED,
                 )
             except OSError as error:

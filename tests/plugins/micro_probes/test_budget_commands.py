@@ -214,7 +214,7 @@ def test_a_plan_that_is_killed_and_interrupted_goes_on_where_it_was(folder: Path
     code, err = stop(tmp_path, first + 3, signal.SIGINT)
     second = stored(tmp_path / "scores.db")
     assert (code, first + 3 <= second < 27) == (130, True)
-    assert "every finished score is saved, the same command goes on from there" in err
+    assert "everything finished is saved, the same command goes on from there" in err
     assert not (tmp_path / "plan").exists()
     planned(tmp_path)
     assert stored(tmp_path / "scores.db") == 27
