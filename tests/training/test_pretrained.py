@@ -53,6 +53,17 @@ def _of_head(backbone: Backbone, key: str) -> bool:
     return key.split(".")[1] in backbone.classifier
 
 
+@pytest.mark.parametrize("name", ["nasbench201", "timm-resnet"])
+def test_weights_of_a_detector_with_frozen_batch_norms(name: str) -> None:
+    """A frozen batch norm has no counter of batches."""
+    old, new = made(TRAINEES[name]), made(TRAINEES[name], seed=1)
+    frozen = {key: value for key, value in old.state_dict().items() if "num_batches" not in key}
+    assert len(frozen) < len(old.state_dict())
+    load_pretrained(new, frozen, False)
+    x = images(64, 64)
+    assert torch.equal(old(x), new(x))
+
+
 def test_weights_under_the_networks_own_names() -> None:
     """Published ones of timm's, say."""
     old, new = made(TRAINEES["timm-resnet"]), made(TRAINEES["timm-resnet"], seed=1)

@@ -17,6 +17,7 @@ from uninas_bench.spaces.uninas.modules import RelativeBias, resized
 from uninas_bench.training.pyramid import completed, cut, padded
 from uninas_bench.training.trainee import TimmTrainee, Trainee
 
+_COUNTER = ".num_batches_tracked"
 _FULL = 0.5
 """The rate that networks are made with, before it is set: some make no stochastic depth for a rate of 0."""
 _PROBE = 64
@@ -246,6 +247,8 @@ def load_pretrained(backbone: Backbone, state: Mapping[str, Tensor], resize_tabl
     if not same_head or not any(name.startswith(heads) for name in own):
         given = {name: value for name, value in given.items() if not name.startswith(heads)}
         own = {name: value for name, value in own.items() if not name.startswith(heads)}
+    # A frozen batch norm has no such counter, and without it a trained one begins to count anew.
+    own = {name: value for name, value in own.items() if name in given or not name.endswith(_COUNTER)}
     for what, names in (
         ("lack", own.keys() - given.keys()),
         ("have, and the network has not,", given.keys() - own),

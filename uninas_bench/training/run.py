@@ -62,7 +62,6 @@ class Settings:
         allow_processes_change: go on although the number of processes is another; the samples of a step then
             spread otherwise, so that the result is not bit for bit that of an uninterrupted run.
         tensorboard: write events for TensorBoard, too.
-        command: as provenance states it; default this process's command line.
     """
 
     data: Mapping[str, str | Path] = field(default_factory=dict)
@@ -71,7 +70,6 @@ class Settings:
     resume: Literal["auto", "never"] = "auto"
     allow_processes_change: bool = False
     tensorboard: bool = False
-    command: str | None = None
 
 
 def run_folder(output: Path, trainee: Trainee, recipe: Recipe, seed: int) -> Path:
@@ -152,7 +150,7 @@ def train_one(
                 weights_sha=weights_sha,
                 notes=made.notes,
                 provenance=provenance(
-                    host, command=settings.command, device=str(processes.device), workers=processes.count
+                    host, command=None, device=str(processes.device), workers=processes.count
                 ),
             )
             write_result(result, folder)
