@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import socket
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -174,18 +173,26 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def run(folder: Path, *arguments: str, processes: int = 1) -> list[int]:
-    """A run of so many processes of its own, to the end of all: their exit codes."""
+def run(folder: Path, *arguments: str, processes: int = 1) -> list[int | None]:
+    """A run of so many processes of its own, to the end of all: their exit codes.
+
+    They are forked from a server that has imported what they need and computed nothing.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.training.toy", "torch._dynamo", "sklearn.datasets"])
     port = free_port()
     started = []
     for rank in range(processes):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {}
         if processes > 1:
-            environment |= {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            environment = {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank)}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        command = [sys.executable, "-m", "tests.training.toy", str(folder), "--processes", str(processes)]
-        started.append(subprocess.Popen([*command, *arguments], env=environment, cwd=ROOT))
-    return [process.wait(timeout=120) for process in started]
+        command = [str(folder), "--processes", str(processes), *arguments]
+        started.append(context.Process(target=_main, args=(command, environment)))
+        started[-1].start()
+    for process in started:
+        process.join(timeout=120)
+    return [process.exitcode for process in started]
 
 
 def content(folder: Path) -> tuple[dict[str, Any], bytes]:
@@ -215,7 +222,8 @@ def assert_same(folder: Path, other: Path) -> None:
     assert log == other_log
 
 
-def _main() -> None:
+def _main(arguments: list[str], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=0)
@@ -224,8 +232,10 @@ def _main() -> None:
     parser.add_argument("--signal", type=int, default=0, help="that the process of --rank sends to itself")
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--at", type=int, default=0, help="in the forward pass of this number")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    # A loader's workers are forked in a run that was started by itself.
+    multiprocessing.set_start_method("fork", force=True)
     model = network(0.0, norm=False) if given.plain else network()
     passes = 0
 
@@ -241,7 +251,3 @@ def _main() -> None:
             given.folder, toy_recipe(run={"batch": 4 // given.processes}), model=model, processes=processes,
             objective=Toy(augment=not given.plain), loader_workers=given.workers,
         )  # fmt: skip
-
-
-if __name__ == "__main__":
-    _main()
