@@ -238,8 +238,13 @@ def load_pretrained(backbone: Backbone, state: Mapping[str, Tensor], resize_tabl
     Raises:
         UserError: weights are missing, unknown or of another shape; nothing is changed.
     """
-    own = backbone.state_dict()
     given = _own_names(state)
+    # A frozen batch norm has no such counter, and without it a trained one begins to count anew.
+    own = {
+        name: value
+        for name, value in backbone.state_dict().items()
+        if name in given or not name.endswith(_COUNTER)
+    }
     heads = tuple(f"network.{child}." for child in backbone.classifier)
     same_head = all(
         name in given and given[name].shape == own[name].shape for name in own if name.startswith(heads)
@@ -247,8 +252,6 @@ def load_pretrained(backbone: Backbone, state: Mapping[str, Tensor], resize_tabl
     if not same_head or not any(name.startswith(heads) for name in own):
         given = {name: value for name, value in given.items() if not name.startswith(heads)}
         own = {name: value for name, value in own.items() if not name.startswith(heads)}
-    # A frozen batch norm has no such counter, and without it a trained one begins to count anew.
-    own = {name: value for name, value in own.items() if name in given or not name.endswith(_COUNTER)}
     for what, names in (
         ("lack", own.keys() - given.keys()),
         ("have, and the network has not,", given.keys() - own),
