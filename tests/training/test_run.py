@@ -16,6 +16,7 @@ from tests.training.toy import published
 from uninas_bench.architecture import Task
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.host import default_host
+from uninas_bench.training import run as runs
 from uninas_bench.training.checkpoint import load_latest
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.export import read_weights
@@ -136,7 +137,8 @@ def test_another_run_in_its_place_is_refused(finished: Path) -> None:
         train(finished, tiny(), trainee=other)
 
 
-def test_a_run_that_another_process_is_at(finished: Path) -> None:
+def test_a_run_that_another_process_is_at(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.0)
     with FileLock(finished / ".lock"), pytest.raises(RunBusy, match="another process is at this run"):
         train(finished, tiny())
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from uninas_bench.training.trainee import Trainee
 
 MANIFEST = "run.json"
+_PATIENCE = 7.0
+"""Seconds to wait for a folder's lock: a process that was killed leaves it to those that read its images."""
 Progress = Callable[[TrainingEvent], None]
 
 
@@ -266,7 +268,7 @@ def _only_one(folder: Path, processes: Processes) -> Iterator[None]:
     if processes.is_first:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_PATIENCE)
         except Timeout:
             fault = "busy"
         except OSError as error:
