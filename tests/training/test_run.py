@@ -17,13 +17,14 @@ from uninas_bench.architecture import Task
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.host import default_host
 from uninas_bench.training import run as runs
+from uninas_bench.training.building import built_resolution
 from uninas_bench.training.checkpoint import load_latest
 from uninas_bench.training.distributed import Processes
 from uninas_bench.training.export import read_weights
 from uninas_bench.training.reading import recipe_sha
 from uninas_bench.training.recipe import Recipe
 from uninas_bench.training.results import Result, read_result
-from uninas_bench.training.run import RunBusy, Settings, built_resolution, run_folder, train_one
+from uninas_bench.training.run import RunBusy, Settings, run_folder, train_one
 from uninas_bench.training.trainee import trainee_of
 
 SPACE = ub.space("nasbench201", channels=4, cells=1)
@@ -135,6 +136,8 @@ def test_another_run_in_its_place_is_refused(finished: Path) -> None:
     other = trainee_of(SPACE, SPACE.parse("77"))
     with pytest.raises(UserError, match="another architecture"):
         train(finished, tiny(), trainee=other)
+    with pytest.raises(UserError, match="another start"):
+        train(finished, tiny(), pretrained=finished)
 
 
 def test_a_run_that_another_process_is_at(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

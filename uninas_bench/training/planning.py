@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from uninas_bench.errors import UserError
+from uninas_bench.training.building import untrained
 from uninas_bench.training.estimate import BACKWARD, Footprint, check_memory, footprint
-from uninas_bench.training.run import untrained
 from uninas_bench.training.schedule import Plan, learning_rate, plan_of
 from uninas_bench.training.tasks.catalogue import objective_of, usual_classes
 

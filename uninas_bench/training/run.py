@@ -8,37 +8,27 @@ repeated: its result is read.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import nn
-
 from uninas_bench.errors import UserError
 from uninas_bench.provenance import provenance
-from uninas_bench.seeds import derive_seed
-from uninas_bench.tasks import find_task
-from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused, load_pretrained
+from uninas_bench.training.building import check_fits, made_network
 from uninas_bench.training.card import write_card
-from uninas_bench.training.estimate import backbone_macs, check_memory, footprint
 from uninas_bench.training.export import read_weights, write_weights
-from uninas_bench.training.loading import moved
 from uninas_bench.training.loop import TrainingEvent, fit
-from uninas_bench.training.reading import canonical_json, recipe_sentence, recipe_sha
+from uninas_bench.training.outcome import its_costs, its_speed, seconds_spent, what_was_trained
+from uninas_bench.training.reading import canonical_json, recipe_sha
 from uninas_bench.training.results import RESULT, Result, read_result, write_result
-from uninas_bench.training.schedule import plan_of
-from uninas_bench.training.tasks.catalogue import network_of, objective_of
-from uninas_bench.training.throughput import images_per_second
+from uninas_bench.training.tasks.catalogue import objective_of
 from uninas_bench.whole_files import write_whole
 
 if TYPE_CHECKING:
     from uninas_bench.host import Host
     from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.objective import Objective
     from uninas_bench.training.recipe import Recipe
     from uninas_bench.training.trainee import Trainee
 
@@ -111,10 +101,11 @@ def train_one(
     """
     with _only_one(folder, processes):
         if settings.resume == "auto" and (folder / RESULT).is_file():
-            return _same(read_result(folder / RESULT), trainee, recipe, seed, folder)
+            return _same(read_result(folder / RESULT), trainee, recipe, seed, pretrained, folder)
         objective = objective_of(recipe, settings.data, host.data)
-        made = _network(trainee, recipe, objective, seed, pretrained, processes)
-        _check_memory(trainee, recipe, objective, processes)
+        classes = objective.classes
+        check_fits(trainee, recipe, classes, processes.device)
+        made = made_network(trainee, recipe, classes, seed, pretrained, processes)
         identity = {
             "recipe": recipe_sha(recipe),
             "architecture": str(trainee),
@@ -139,16 +130,16 @@ def train_one(
             allow_processes_change=settings.allow_processes_change,
         )
         if processes.is_first:
-            weights_sha = write_weights(made.model, trainee, recipe, objective.classes, folder)
+            weights_sha = write_weights(made.model, trainee, recipe, classes, folder)
             result = Result(
-                **_what(trainee, recipe, objective, seed, processes),
-                **_costs(trainee, recipe, objective, made),
-                **_speed(made, recipe, objective, processes),
+                **what_was_trained(trainee, recipe, objective, seed, processes),
+                **its_costs(trainee, recipe, made, classes),
+                **its_speed(made, recipe, objective, processes),
                 metric=objective.metric,
                 metrics=dict(metrics),
                 pretrained=made.pretrained,
                 smoke=settings.smoke,
-                seconds=_seconds(folder),
+                seconds=seconds_spent(folder),
                 weights_sha=weights_sha,
                 notes=made.notes,
                 provenance=provenance(
@@ -159,103 +150,6 @@ def train_one(
             write_card(result, recipe, folder)
         processes.barrier()
         return read_result(folder / RESULT)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    model: nn.Module
-    backbone: Backbone
-    pretrained: str
-    notes: tuple[str, ...]
-
-
-def built_resolution(recipe: Recipe) -> int:
-    """The resolution that position tables are made for.
-
-    The images' own where they are square and nothing comes before, or where tables are resized when weights
-    are loaded; else that of the classification that comes before.
-    """
-    height, width = recipe.data.resolution
-    square = height == width
-    earlier = recipe.backbone.pretrained_resolution
-    if square and (not earlier or recipe.backbone.position_tables == "resized"):
-        return height
-    return earlier or min(height, width)
-
-
-def untrained(trainee: Trainee, recipe: Recipe, classes: int, seed: int) -> tuple[nn.Module, Backbone]:
-    """A fresh network with the head of its task, whose weights follow from the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed("weights", str(trainee), recipe.kind, seed))
-        backbone = backbone_of(
-            trainee,
-            resolution=built_resolution(recipe),
-            classes=classes,
-            drop_path=recipe.backbone.drop_path,
-        )
-        return network_of(recipe, backbone, classes), backbone
-
-
-def _network(
-    trainee: Trainee,
-    recipe: Recipe,
-    objective: Objective,
-    seed: int,
-    pretrained: Path | None,
-    processes: Processes,
-) -> _Made:
-    from timm.layers import freeze_batch_norm_2d  # type: ignore[attr-defined]
-
-    model, backbone = untrained(trainee, recipe, objective.classes, seed)
-    notes = []
-    following = backbone.set_drop_path(recipe.backbone.drop_path)
-    if recipe.backbone.drop_path and not following:
-        notes.append("drop path: the network has no residual that could be dropped")
-    origin = ""
-    if pretrained is not None:
-        weights, origin = read_weights(pretrained)
-        resized = load_pretrained(backbone, weights, recipe.backbone.position_tables == "resized")
-        if resized:
-            notes.append(f"{len(resized)} position tables resized for {built_resolution(recipe)} pixels")
-    elif recipe.backbone.pretrained_resolution:
-        notes.append("trained from scratch: the recipe starts from a pretrained classifier")
-    frozen = freeze_unused(model)
-    if frozen:
-        notes.append(f"without effect on the output, and frozen: {', '.join(frozen)}")
-    if recipe.backbone.batch_norm == "frozen":
-        freeze_batch_norm_2d(backbone)  # type: ignore[no-untyped-call]
-    elif recipe.backbone.batch_norm == "synchronised" and processes.count > 1:
-        if processes.device.type == "cuda":
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-        else:
-            notes.append("batch norms are synchronised on GPUs only; here each process had its own")
-    return _Made(model.to(processes.device), backbone, origin, tuple(notes))
-
-
-def _check_memory(trainee: Trainee, recipe: Recipe, objective: Objective, processes: Processes) -> None:
-    """Refuse before the first step what would end in an out-of-memory error, or in swapping."""
-    available = device_memory(processes.device)
-    if available is None:
-        return
-    half = recipe.run.precision == "bfloat16" or (
-        recipe.run.precision == "auto" and processes.device.type == "cuda"
-    )
-    with torch.device("meta"):
-        model, backbone = untrained(trainee, recipe, objective.classes, 0)
-    found = footprint(model, backbone, recipe)
-    check_memory(found, recipe, available, half=half, where=str(processes.device))
-
-
-def device_memory(device: torch.device) -> int | None:
-    """Bytes of a GPU, or of this machine for a CPU; None where the system does not tell."""
-    import os
-
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 @contextmanager
@@ -285,17 +179,20 @@ def _only_one(folder: Path, processes: Processes) -> Iterator[None]:
         lock.release()
 
 
-def _same(result: Result, trainee: Trainee, recipe: Recipe, seed: int, folder: Path) -> Result:
+def _same(
+    result: Result, trainee: Trainee, recipe: Recipe, seed: int, pretrained: Path | None, folder: Path
+) -> Result:
     """The result of an earlier process, if it is of this very run.
 
     Raises:
-        UserError: the folder has the result of another recipe, architecture or seed.
+        UserError: the folder has the result of another recipe, architecture or seed, or from other weights.
     """
     expected = {
         "recipe": (recipe_sha(recipe), result.recipe_sha),
         "architecture": (trainee.architecture, result.architecture),
         "scale": (trainee.scale, result.scale),
         "seed": (seed, result.seed),
+        "start": (read_weights(pretrained)[1] if pretrained else "", result.pretrained),
     }
     for name, (wanted, found) in expected.items():
         if wanted != found:
@@ -323,65 +220,3 @@ def _write_manifest(
     if policy:
         content["effective_magnitude"] = effective_magnitude(policy)
     write_whole(folder / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
-
-
-def _what(
-    trainee: Trainee, recipe: Recipe, objective: Objective, seed: int, processes: Processes
-) -> dict[str, Any]:
-    """What was trained on what."""
-    plan = plan_of(recipe, len(objective.training), processes.count)
-    return {
-        "space": trainee.space,
-        "scale": trainee.scale,
-        "architecture": trainee.architecture,
-        "recipe": recipe.name,
-        "recipe_version": recipe.version,
-        "recipe_sha": recipe_sha(recipe),
-        "kind": recipe.kind,
-        "protocol": recipe_sentence(recipe),
-        "task": _task(recipe),
-        "resolution": recipe.data.resolution,
-        "classes": objective.classes,
-        "seed": seed,
-        "steps": plan.steps,
-        "images_per_step": plan.images_per_step,
-        "training_images": len(objective.training),
-        "test_images": len(objective.test),
-        "data": objective.fingerprint,
-    }
-
-
-def _task(recipe: Recipe) -> str:
-    """The data set's name as a task: with its resolution, where that is not the catalogue's."""
-    dataset, side = recipe.data.dataset, recipe.data.resolution[0]
-    return dataset if find_task(dataset).resolution == side else f"{dataset}@{side}"
-
-
-def _costs(trainee: Trainee, recipe: Recipe, objective: Objective, made: _Made) -> dict[str, Any]:
-    """Parameters and FLOPs as the space counts them where it does, and what torch counts."""
-    resolution = built_resolution(recipe)
-    with torch.device("meta"):
-        backbone = backbone_of(trainee, resolution=resolution, classes=objective.classes, drop_path=0.0)
-    priced = trainee.costs(resolution, objective.classes)
-    return {
-        "params": priced.params if priced else sum(p.numel() for p in backbone.parameters()),
-        "flops": priced.flops if priced else None,
-        "flops_resolution": resolution,
-        "convention": priced.convention if priced else "",
-        "macs": backbone_macs(backbone, recipe.data.resolution, classify=recipe.kind == "classification"),
-        "network_params": sum(p.numel() for p in made.model.parameters()),
-    }
-
-
-def _speed(made: _Made, recipe: Recipe, objective: Objective, processes: Processes) -> dict[str, Any]:
-    """Images per second of the finished network, on the first test images."""
-    count = min(recipe.run.evaluation_batch, len(objective.test))
-    images, _ = objective.collate([objective.test[index] for index in range(count)])
-    speed = images_per_second(made.model, moved(images, processes.device), count, processes.device)
-    return {"images_per_second": speed, "timed_batch": count, "device": str(processes.device)}
-
-
-def _seconds(folder: Path) -> float:
-    """What the run's steps and evaluations took, as its log's twin has it."""
-    lines = (folder / "times.jsonl").read_text("utf-8").splitlines()
-    return math.fsum(json.loads(line)["seconds"] for line in lines)
