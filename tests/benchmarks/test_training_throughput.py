@@ -24,8 +24,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from tests.training.toy import published
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.loop import TrainingEvent, fit
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.loop.fit import TrainingEvent, fit
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from uninas_bench.spaces.mbconv.space import Mbconv
 from uninas_bench.spaces.nasbench201 import NasBench201
 from uninas_bench.spaces.nats_size import NatsSize
 from uninas_bench.spaces.uninas.space import Uninas
-from uninas_bench.training.trainee import TimmTrainee, Trainee, trainee_of
+from uninas_bench.training.networks.trainee import TimmTrainee, Trainee, trainee_of
 
 UNINAS = Uninas().scaled(widths="16:32:32:64", depths="1:1:2:1", stem="8:16")
 TEMPLATES = "E | R | T1, T1 | T2"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.training.data.ade20k import Ade20kImages
-from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.recipes.reading import load_recipe
 from uninas_bench.training.tasks.segmentation import SegmentationObjective
 
 SIZES = [(40, 60), (60, 40), (33, 47)]

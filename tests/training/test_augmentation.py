@@ -21,9 +21,9 @@ from uninas_bench.training.data.augmentation import (
     training_transform,
 )
 from uninas_bench.training.data.seeded import seeded_generators
-from uninas_bench.training.policy import check_policy
-from uninas_bench.training.reading import load_recipe
-from uninas_bench.training.recipe import ClassificationAugmentation
+from uninas_bench.training.recipes.policy import check_policy
+from uninas_bench.training.recipes.reading import load_recipe
+from uninas_bench.training.recipes.recipe import ClassificationAugmentation
 
 PAPER = "rand-m15-n2-mstd0.5"
 HALF = (0.5, 0.5, 0.5)

@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.training.networks import EXPECTED, TEMPLATES, TRAINEES, UNINAS, of
 from uninas_bench.errors import UserError
 from uninas_bench.spaces.timm_zoo.space import TimmZoo
-from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused
-from uninas_bench.training.timm_backbone import TimmBackbone
-from uninas_bench.training.trainee import TimmTrainee, Trainee, trainee_of
+from uninas_bench.training.networks.backbone import Backbone, backbone_of, freeze_unused
+from uninas_bench.training.networks.timm_backbone import TimmBackbone
+from uninas_bench.training.networks.trainee import TimmTrainee, Trainee, trainee_of
 
 ALL = pytest.mark.parametrize("name", TRAINEES)
 # This one takes 224 pixels only.

@@ -18,7 +18,7 @@ import torch
 
 from tests.training.toy import ROOT
 from uninas_bench.errors import InvalidFile, UserError
-from uninas_bench.training.checkpoint import (
+from uninas_bench.training.loop.checkpoint import (
     State,
     check_identity,
     checkpoints,

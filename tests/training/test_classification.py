@@ -18,8 +18,8 @@ from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.training.data.classification import ClassificationData, classification_data
 from uninas_bench.training.data.seeded import Seeded
 from uninas_bench.training.data.shapes import draw_single
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.recipes.reading import load_recipe
 from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.classification import (
     ClassificationMeter,

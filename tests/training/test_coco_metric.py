@@ -12,7 +12,7 @@ from uninas_bench.errors import UserError
 from uninas_bench.training.data.coco import CocoImages
 from uninas_bench.training.data.detection import ShapeScenes
 from uninas_bench.training.data.run_lengths import decode, encode
-from uninas_bench.training.distributed import Processes
+from uninas_bench.training.loop.distributed import Processes
 from uninas_bench.training.metrics.coco import CocoMeter, average_precisions
 
 NAMES = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"]

@@ -9,12 +9,12 @@ from tests.training.coco_sample import write_coco
 from tests.training.networks import TRAINEES
 from tests.training.toy import published
 from uninas_bench.errors import UserError
-from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused
 from uninas_bench.training.data.detection import EvaluationImages, ShapeScenes, TrainingImages, collate
 from uninas_bench.training.data.seeded import Seeded
-from uninas_bench.training.distributed import Processes
+from uninas_bench.training.loop.distributed import Processes
 from uninas_bench.training.metrics.coco import CocoMeter
-from uninas_bench.training.recipe import MaskRcnnHead, Recipe
+from uninas_bench.training.networks.backbone import Backbone, backbone_of, freeze_unused
+from uninas_bench.training.recipes.recipe import MaskRcnnHead, Recipe
 from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.detection import DetectionObjective
 from uninas_bench.training.tasks.mask_rcnn import Detector

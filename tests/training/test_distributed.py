@@ -9,8 +9,8 @@ import torch
 
 from tests.training.toy import free_port
 from uninas_bench.errors import UserError
-from uninas_bench.training import distributed
-from uninas_bench.training.distributed import Processes, processes_from_environment
+from uninas_bench.training.loop import distributed
+from uninas_bench.training.loop.distributed import Processes, processes_from_environment
 
 VARIABLES = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 

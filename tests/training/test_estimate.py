@@ -11,7 +11,6 @@ from torch import nn
 import uninas_bench as ub
 from tests.training.toy import published
 from uninas_bench.errors import UserError
-from uninas_bench.training.backbone import backbone_of
 from uninas_bench.training.estimate import (
     Footprint,
     backbone_macs,
@@ -19,8 +18,9 @@ from uninas_bench.training.estimate import (
     footprint,
     padded_resolution,
 )
+from uninas_bench.training.networks.backbone import backbone_of
+from uninas_bench.training.networks.trainee import trainee_of
 from uninas_bench.training.planning import training_plan
-from uninas_bench.training.trainee import trainee_of
 
 
 def test_activations_are_counted_once_each() -> None:

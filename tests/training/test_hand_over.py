@@ -11,14 +11,14 @@ from tests.training.test_run import SPACE, tiny
 from uninas_bench.errors import UserError
 from uninas_bench.host import default_host
 from uninas_bench.training import run as runs
-from uninas_bench.training.chain import load_chain
-from uninas_bench.training.distributed import Processes
 from uninas_bench.training.hand_over import Job, Outcome, candidate_trainees, jobs_of, train_all
-from uninas_bench.training.loop import TrainingDiverged
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.loop.fit import TrainingDiverged
+from uninas_bench.training.networks.trainee import Trainee, trainee_of
+from uninas_bench.training.recipes.chain import load_chain
+from uninas_bench.training.recipes.recipe import Recipe
 from uninas_bench.training.results import Result
 from uninas_bench.training.run import RunBusy, Settings
-from uninas_bench.training.trainee import Trainee, trainee_of
 
 TRAINEES = [trainee_of(SPACE, SPACE.parse(text)) for text in ("6111", "77")]
 

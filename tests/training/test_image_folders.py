@@ -15,7 +15,7 @@ from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.training.data.classification import ClassificationData, classification_data
 from uninas_bench.training.data.image_folders import list_image_folders
 from uninas_bench.training.data.seeded import Seeded
-from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.recipes.reading import load_recipe
 
 CLASSES = ("n01440764", "n01443537", "n01484850", "n01491361")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.journal import Journal
+from uninas_bench.training.loop.journal import Journal
 
 
 def lines(folder: Path, name: str = "log.jsonl") -> list[dict[str, object]]:

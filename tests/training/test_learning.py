@@ -14,9 +14,9 @@ from torch import nn
 
 from uninas_bench.data.arrays import square_images
 from uninas_bench.data.source import ImageSet, Split
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.loop import fit
-from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.loop.fit import fit
+from uninas_bench.training.recipes.reading import load_recipe
 from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.classification import ClassificationObjective
 

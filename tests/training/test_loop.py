@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from tests.training.toy import Toy, assert_same, content, network, toy_recipe, train
 from uninas_bench.errors import InvalidFile, UserError
-from uninas_bench.training.checkpoint import checkpoints, load_latest
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.loop import TrainingDiverged, TrainingEvent
-from uninas_bench.training.optimiser import make_optimiser
-from uninas_bench.training.schedule import learning_rate, plan_of
-from uninas_bench.training.stepping import Stepper
+from uninas_bench.training.loop.checkpoint import checkpoints, load_latest
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.loop.fit import TrainingDiverged, TrainingEvent
+from uninas_bench.training.loop.optimiser import make_optimiser
+from uninas_bench.training.loop.schedule import learning_rate, plan_of
+from uninas_bench.training.loop.stepping import Stepper
 
 # Python 3.12 and later warn of workers that are forked where other tests have left threads.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -8,7 +8,7 @@ from timm.optim import param_groups_weight_decay
 from torch import nn
 
 from tests.training.toy import ToyNetwork, toy_recipe
-from uninas_bench.training.optimiser import make_optimiser
+from uninas_bench.training.loop.optimiser import make_optimiser
 
 
 def names(model: nn.Module, optimiser: torch.optim.Optimizer) -> list[set[str]]:

@@ -10,9 +10,9 @@ from torch.nn import functional
 from tests.training.networks import TEMPLATES, TRAINEES, UNINAS, of
 from uninas_bench.errors import UserError
 from uninas_bench.spaces.uninas.modules import relative_bias, resized
-from uninas_bench.training.backbone import Backbone, backbone_of, load_pretrained
 from uninas_bench.training.data.shapes import draw_single
-from uninas_bench.training.trainee import TimmTrainee, Trainee
+from uninas_bench.training.networks.backbone import Backbone, backbone_of, load_pretrained
+from uninas_bench.training.networks.trainee import TimmTrainee, Trainee
 
 
 def made(trainee: Trainee | None = None, resolution: int = 64, classes: int = 5, seed: int = 0) -> Backbone:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from uninas_bench.training.pyramid import completed, cut, padded, resampled
+from uninas_bench.training.networks.pyramid import completed, cut, padded, resampled
 
 
 def test_padding_is_at_the_right_and_at_the_bottom() -> None:

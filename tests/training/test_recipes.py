@@ -11,8 +11,8 @@ import pytest
 
 from tests.test_imports import imported_by
 from uninas_bench.errors import InvalidFile, UnknownName, UserError
-from uninas_bench.training.consistency import field_names
-from uninas_bench.training.reading import (
+from uninas_bench.training.recipes.consistency import field_names
+from uninas_bench.training.recipes.reading import (
     canonical_json,
     changed_fields,
     load_recipe,
@@ -20,7 +20,7 @@ from uninas_bench.training.reading import (
     recipe_sentence,
     recipe_sha,
 )
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training.recipes.recipe import Recipe
 
 # The paper's rows, by what they are called here; N is a GPU, whose images are those of a batch.
 TABLE_III: dict[str, tuple[Any, Any, Any]] = {
@@ -323,7 +323,8 @@ def test_the_smoke_form_of_ones_own_recipe_lies_beside_it(own: Path) -> None:
 
 
 def test_reading_a_recipe_needs_no_torch() -> None:
-    code = "from uninas_bench.training.reading import load_recipe as load; load('classification', smoke=True)"
+    module = "uninas_bench.training.recipes.reading"
+    code = f"from {module} import load_recipe; load_recipe('classification', smoke=True)"
     assert imported_by(code) == set()
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from tests.training.toy import Toy, assert_same, content, network, run, toy_recipe, train
-from uninas_bench.training.checkpoint import load_latest
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.evaluation import evaluate
+from uninas_bench.training.loop.checkpoint import load_latest
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.loop.evaluation import evaluate
 
 pytestmark = pytest.mark.slow
 

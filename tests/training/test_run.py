@@ -17,15 +17,15 @@ from uninas_bench.architecture import Task
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.host import default_host
 from uninas_bench.training import run as runs
-from uninas_bench.training.building import built_resolution
-from uninas_bench.training.checkpoint import load_latest
-from uninas_bench.training.distributed import Processes
 from uninas_bench.training.export import read_weights
-from uninas_bench.training.reading import recipe_sha
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training.loop.checkpoint import load_latest
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.networks.building import built_resolution
+from uninas_bench.training.networks.trainee import trainee_of
+from uninas_bench.training.recipes.reading import recipe_sha
+from uninas_bench.training.recipes.recipe import Recipe
 from uninas_bench.training.results import Result, read_result
 from uninas_bench.training.run import RunBusy, Settings, run_folder, train_one
-from uninas_bench.training.trainee import trainee_of
 
 SPACE = ub.space("nasbench201", channels=4, cells=1)
 TRAINEE = trainee_of(SPACE, SPACE.parse("6111"))

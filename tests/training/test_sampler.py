@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from uninas_bench.training.sampler import TrainingBatches, evaluation_batches
+from uninas_bench.training.loop.sampler import TrainingBatches, evaluation_batches
 
 
 def sampler(**changes: int) -> TrainingBatches:

@@ -10,7 +10,7 @@ from torch import nn, optim
 
 from tests.training.toy import published, toy_recipe
 from uninas_bench.errors import UserError
-from uninas_bench.training.schedule import checkpoint_due, evaluation_due, learning_rate, plan_of
+from uninas_bench.training.loop.schedule import checkpoint_due, evaluation_due, learning_rate, plan_of
 
 PROCESSES = (1, 4, 8)
 # Per GPU of 48, 4 and 4 images, as Table III prints them: warm-up rate, rate, minimal rate, epochs.

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from tests.training.networks import TRAINEES, UNINAS, of
 from uninas_bench.errors import UserError
-from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused
-from uninas_bench.training.distributed import Processes
-from uninas_bench.training.reading import load_recipe
-from uninas_bench.training.recipe import UperNetHead
+from uninas_bench.training.loop.distributed import Processes
+from uninas_bench.training.networks.backbone import Backbone, backbone_of, freeze_unused
+from uninas_bench.training.recipes.reading import load_recipe
+from uninas_bench.training.recipes.recipe import UperNetHead
 from uninas_bench.training.tasks.catalogue import network_of
 from uninas_bench.training.tasks.segmentation import SegmentationObjective
 from uninas_bench.training.tasks.upernet import UperNet

@@ -21,7 +21,7 @@ from uninas_bench.training.data.segmentation import (
     collate,
 )
 from uninas_bench.training.data.shapes import draw_scene
-from uninas_bench.training.recipe import SegmentationAugmentation
+from uninas_bench.training.recipes.recipe import SegmentationAugmentation
 
 
 class One:

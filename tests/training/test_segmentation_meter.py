@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from uninas_bench.training.distributed import Processes
+from uninas_bench.training.loop.distributed import Processes
 from uninas_bench.training.metrics.segmentation import SegmentationMeter
 
 CLASSES = 7

@@ -6,7 +6,7 @@ import torch
 from tests.training.networks import UNINAS, of
 from uninas_bench.errors import InvalidArchitecture, UnknownName, UserError
 from uninas_bench.spaces.hytra.space import Hytra
-from uninas_bench.training.trainee import TIMM, TimmTrainee, trainee_of
+from uninas_bench.training.networks.trainee import TIMM, TimmTrainee, trainee_of
 
 
 def test_a_trainee_is_a_value() -> None:

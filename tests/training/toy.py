@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uninas_bench.data.digits import Digits
-from uninas_bench.training import recipe as recipes
-from uninas_bench.training.checkpoint import load_latest
-from uninas_bench.training.distributed import Processes, processes_from_environment
-from uninas_bench.training.loop import fit
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training import recipes
+from uninas_bench.training.loop.checkpoint import load_latest
+from uninas_bench.training.loop.distributed import Processes, processes_from_environment
+from uninas_bench.training.loop.fit import fit
+from uninas_bench.training.recipes.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
-TOML = Path(recipes.__file__).with_name("recipes")
+TOML = Path(recipes.__file__).parent
 
 
 def published(name: str, /, **changes: Mapping[str, Any]) -> Recipe:

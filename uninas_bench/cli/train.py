@@ -112,9 +112,9 @@ def run(
 
     from uninas_bench.cli.train_progress import training_progress
     from uninas_bench.data.download import download_images
-    from uninas_bench.training.chain import load_chain
-    from uninas_bench.training.distributed import processes_from_environment
     from uninas_bench.training.hand_over import jobs_of, train_all
+    from uninas_bench.training.loop.distributed import processes_from_environment
+    from uninas_bench.training.recipes.chain import load_chain
     from uninas_bench.training.run import Settings
 
     host = options.host_with(plugins)

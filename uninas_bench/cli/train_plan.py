@@ -21,9 +21,9 @@ from uninas_bench.cli.train_subject import (
 from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from uninas_bench.training.networks.trainee import Trainee
     from uninas_bench.training.planning import TrainingPlan
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 _BYTES = {"": 1, "M": 2**20, "G": 2**30}
 
@@ -70,8 +70,8 @@ def plan(
     **subject: Any,
 ) -> None:
     """Say what RECIPE takes: rates, steps, memory of a device, compute. Nothing is trained."""
-    from uninas_bench.training.chain import load_chain
     from uninas_bench.training.planning import training_plan
+    from uninas_bench.training.recipes.chain import load_chain
 
     host = options.host_with(plugins)
     (chosen,) = load_chain((recipe,), overrides, smoke)
@@ -90,7 +90,7 @@ def plan(
 
 def _lines(found: TrainingPlan, trainee: Trainee, recipe: Recipe, tflops: float) -> list[str]:
     from uninas_bench.training.estimate import gibibytes, padded_resolution
-    from uninas_bench.training.reading import recipe_sentence
+    from uninas_bench.training.recipes.reading import recipe_sentence
 
     plan, foot = found.plan, found.footprint
     counted = "counted" if found.counted else "as published; --data counts yours"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from uninas_bench.training.hand_over import Job
-    from uninas_bench.training.loop import TrainingEvent
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.loop.fit import TrainingEvent
+    from uninas_bench.training.recipes.recipe import Recipe
     from uninas_bench.training.results import Result
 
 _LONGEST = 28

@@ -13,7 +13,7 @@ from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
     from uninas_bench.host import Host
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.networks.trainee import Trainee
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from uninas_bench.architecture import Architecture
 from uninas_bench.errors import UserError
-from uninas_bench.training.chain import load_chain
-from uninas_bench.training.distributed import processes_from_environment
 from uninas_bench.training.hand_over import candidate_trainees, jobs_of, train_all
+from uninas_bench.training.loop.distributed import processes_from_environment
+from uninas_bench.training.networks.trainee import TIMM, TimmTrainee, Trainee, trainee_of
+from uninas_bench.training.recipes.chain import load_chain
 from uninas_bench.training.results import frame
 from uninas_bench.training.run import Settings
-from uninas_bench.training.trainee import TIMM, TimmTrainee, Trainee, trainee_of
 
 if TYPE_CHECKING:
     import pandas as pd

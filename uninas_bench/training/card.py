@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uninas_bench.training.reading import canonical_json
+from uninas_bench.training.recipes.reading import canonical_json
 from uninas_bench.training.results import CARD, WEIGHTS, Result
 from uninas_bench.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 def write_card(result: Result, recipe: Recipe, folder: Path) -> None:

@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from uninas_bench.training.backbone import Backbone
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.networks.backbone import Backbone
+    from uninas_bench.training.recipes.recipe import Recipe
 
 BACKWARD = 2
 """A backward pass computes the gradients of inputs and of weights: twice what the forward pass does."""

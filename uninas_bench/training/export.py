@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from uninas_bench.errors import InvalidFile
-from uninas_bench.training.reading import recipe_sha
+from uninas_bench.training.recipes.reading import recipe_sha
 from uninas_bench.training.results import WEIGHTS
 from uninas_bench.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.networks.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 NETWORK = "backbone.network."
 """Under which names a task's network holds the network of the space."""

@@ -17,12 +17,12 @@ from uninas_bench.search.candidates import read_candidates
 
 if TYPE_CHECKING:
     from uninas_bench.host import Host
-    from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.loop import TrainingEvent
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.loop.fit import TrainingEvent
+    from uninas_bench.training.networks.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
     from uninas_bench.training.results import Result
     from uninas_bench.training.run import Settings
-    from uninas_bench.training.trainee import Trainee
 
 _PATIENCE = 5.0
 """Seconds before runs that others are at are looked at again."""
@@ -56,7 +56,7 @@ def candidate_trainees(path: Path, top: int, host: Host) -> list[Trainee]:
         InvalidFile: the file cannot be read, or has fewer candidates.
         UserError: its space is not installed.
     """
-    from uninas_bench.training.trainee import trainee_of
+    from uninas_bench.training.networks.trainee import trainee_of
 
     found = read_candidates(path)
     if len(found.candidates) < top:
@@ -129,7 +129,7 @@ def _chain(
     finished: Callable[[Job, Result], None] | None,
 ) -> Outcome | None:
     """One job through all recipes; None where another process is at it."""
-    from uninas_bench.training.loop import TrainingDiverged
+    from uninas_bench.training.loop.fit import TrainingDiverged
     from uninas_bench.training.run import RunBusy, run_folder, train_one
 
     results: list[Result] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
 
 
 class Samples(Protocol):

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from uninas_bench.tasks import find_task
-from uninas_bench.training.backbone import backbone_of
-from uninas_bench.training.building import Made, built_resolution
 from uninas_bench.training.estimate import backbone_macs
-from uninas_bench.training.loading import moved
-from uninas_bench.training.reading import recipe_sentence, recipe_sha
-from uninas_bench.training.schedule import plan_of
+from uninas_bench.training.loop.loading import moved
+from uninas_bench.training.loop.schedule import plan_of
+from uninas_bench.training.networks.backbone import backbone_of
+from uninas_bench.training.networks.building import Made, built_resolution
+from uninas_bench.training.recipes.reading import recipe_sentence, recipe_sha
 from uninas_bench.training.throughput import images_per_second
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.networks.trainee import Trainee
     from uninas_bench.training.objective import Objective
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 def what_was_trained(

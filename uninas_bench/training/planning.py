@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.building import untrained
 from uninas_bench.training.estimate import BACKWARD, Footprint, check_memory, footprint
-from uninas_bench.training.schedule import Plan, learning_rate, plan_of
+from uninas_bench.training.loop.schedule import Plan, learning_rate, plan_of
+from uninas_bench.training.networks.building import untrained
 from uninas_bench.training.tasks.catalogue import objective_of, usual_classes
 
 if TYPE_CHECKING:
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.networks.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 PUBLISHED_IMAGES = {"imagenet1k": 1_281_167, "coco": 117_266, "ade20k": 20_210}
 """Training images of the standard splits; of COCO those that have annotations."""

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uninas_bench.errors import UserError
 from uninas_bench.provenance import provenance
-from uninas_bench.training.building import check_fits, made_network
 from uninas_bench.training.card import write_card
 from uninas_bench.training.export import read_weights, write_weights
-from uninas_bench.training.loop import TrainingEvent, fit
+from uninas_bench.training.loop.fit import TrainingEvent, fit
+from uninas_bench.training.networks.building import check_fits, made_network
 from uninas_bench.training.outcome import its_costs, its_speed, seconds_spent, what_was_trained
-from uninas_bench.training.reading import canonical_json, recipe_sha
+from uninas_bench.training.recipes.reading import canonical_json, recipe_sha
 from uninas_bench.training.results import RESULT, Result, read_result, write_result
 from uninas_bench.training.tasks.catalogue import objective_of
 from uninas_bench.whole_files import write_whole
 
 if TYPE_CHECKING:
     from uninas_bench.host import Host
-    from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.networks.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 MANIFEST = "run.json"
 _PATIENCE = 7.0

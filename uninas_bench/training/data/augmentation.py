@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from uninas_bench.training.recipe import ClassificationAugmentation
+    from uninas_bench.training.recipes.recipe import ClassificationAugmentation
 
 Transform = Callable[["Image"], "Tensor"]
 Channels = tuple[float, float, float]

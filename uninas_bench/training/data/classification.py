@@ -26,7 +26,7 @@ from uninas_bench.training.data.image_folders import LAYOUT, list_image_folders
 from uninas_bench.training.data.places import folder_of
 from uninas_bench.training.data.shapes import COUNTS, FINGERPRINT, SHAPES, draw_single
 from uninas_bench.training.data.subset import subset
-from uninas_bench.training.recipe import ClassificationAugmentation, Recipe
+from uninas_bench.training.recipes.recipe import ClassificationAugmentation, Recipe
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from uninas_bench.data.source import Split
-    from uninas_bench.training.recipe import SegmentationAugmentation
+    from uninas_bench.training.recipes.recipe import SegmentationAugmentation
 
 IGNORED = 255
 """The label of pixels that are of no class: neither learnt nor judged."""

@@ -15,7 +15,7 @@ from uninas_bench.training.data.run_lengths import encode, quiet, require_pycoco
 
 if TYPE_CHECKING:
     from uninas_bench.training.data.detection import GroundTruth
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
 
 _KINDS = {"box": "bbox", "mask": "segm"}
 _NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")

@@ -12,7 +12,7 @@ from torch.nn import functional
 from uninas_bench.training.data.segmentation import IGNORED
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
 
 
 class SegmentationMeter:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uninas_bench.tasks import find_task
-from uninas_bench.training.recipe import LinearHead, MaskRcnnHead
+from uninas_bench.training.recipes.recipe import LinearHead, MaskRcnnHead
 
 if TYPE_CHECKING:
     from torch import nn
 
     from uninas_bench.data.source import ImageSource
-    from uninas_bench.training.backbone import Backbone
+    from uninas_bench.training.networks.backbone import Backbone
     from uninas_bench.training.objective import Objective
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 def objective_of(

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from uninas_bench.training.data.classification import classification_data
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
     from uninas_bench.training.objective import Samples
 
 _TOP = 5

@@ -21,7 +21,7 @@ from uninas_bench.training.data.detection import (
 from uninas_bench.training.data.places import folder_of
 from uninas_bench.training.data.shapes import SHAPES
 from uninas_bench.training.metrics.coco import CocoMeter
-from uninas_bench.training.recipe import DetectionAugmentation, MaskRcnnHead, Recipe
+from uninas_bench.training.recipes.recipe import DetectionAugmentation, MaskRcnnHead, Recipe
 
 if TYPE_CHECKING:
     from uninas_bench.training.objective import Meter, Samples

@@ -18,10 +18,10 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from uninas_bench.training.recipe import MaskRcnnHead
+from uninas_bench.training.recipes.recipe import MaskRcnnHead
 
 if TYPE_CHECKING:
-    from uninas_bench.training.backbone import Backbone
+    from uninas_bench.training.networks.backbone import Backbone
 
 _ANCHOR = 8
 """Side of an anchor in strides of its map: 32 pixels on the map of stride 4."""

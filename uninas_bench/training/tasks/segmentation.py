@@ -21,12 +21,12 @@ from uninas_bench.training.data.segmentation import (
 )
 from uninas_bench.training.data.shapes import SHAPES
 from uninas_bench.training.metrics.segmentation import SegmentationMeter
-from uninas_bench.training.recipe import SegmentationAugmentation, UperNetHead
+from uninas_bench.training.recipes.recipe import SegmentationAugmentation, UperNetHead
 from uninas_bench.training.tasks.upernet import require_decoder
 
 if TYPE_CHECKING:
     from uninas_bench.training.objective import Samples
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 class SegmentationObjective:

@@ -13,8 +13,8 @@ from uninas_bench.errors import UserError
 from uninas_bench.training.data.segmentation import IGNORED
 
 if TYPE_CHECKING:
-    from uninas_bench.training.backbone import Backbone
-    from uninas_bench.training.recipe import UperNetHead
+    from uninas_bench.training.networks.backbone import Backbone
+    from uninas_bench.training.recipes.recipe import UperNetHead
 
 _LEFT_OUT = 2
 """Maps at full and at half resolution, which the decoder's list begins with and which it does not use."""

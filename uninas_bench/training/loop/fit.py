@@ -16,34 +16,34 @@ import torch
 from torch import nn
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.checkpoint import (
+from uninas_bench.training.loop.checkpoint import (
     State,
     check_identity,
     checkpoints,
     load_latest,
     save_checkpoint,
 )
-from uninas_bench.training.evaluation import evaluate
-from uninas_bench.training.interruption import Interruption, leave
-from uninas_bench.training.journal import Journal
-from uninas_bench.training.loading import batches
-from uninas_bench.training.optimiser import make_optimiser
-from uninas_bench.training.readings import Readings
-from uninas_bench.training.sampler import TrainingBatches
-from uninas_bench.training.schedule import (
+from uninas_bench.training.loop.evaluation import evaluate
+from uninas_bench.training.loop.interruption import Interruption, leave
+from uninas_bench.training.loop.journal import Journal
+from uninas_bench.training.loop.loading import batches
+from uninas_bench.training.loop.optimiser import make_optimiser
+from uninas_bench.training.loop.readings import Readings
+from uninas_bench.training.loop.sampler import TrainingBatches
+from uninas_bench.training.loop.schedule import (
     Plan,
     checkpoint_due,
     evaluation_due,
     learning_rate,
     plan_of,
 )
-from uninas_bench.training.stepping import Stepper
+from uninas_bench.training.loop.stepping import Stepper
 from uninas_bench.version import __version__
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
     from uninas_bench.training.objective import Objective
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 from uninas_bench.errors import InvalidFile, UserError
 from uninas_bench.seeds import derive_seed
 from uninas_bench.training.data.seeded import Seeded
-from uninas_bench.training.interruption import leave_it_to_the_parent
+from uninas_bench.training.loop.interruption import leave_it_to_the_parent
 
 if TYPE_CHECKING:
+    from uninas_bench.training.loop.sampler import Key
     from uninas_bench.training.objective import Objective, Samples
-    from uninas_bench.training.sampler import Key
 
 Sample = tuple[Tensor, Any]
 

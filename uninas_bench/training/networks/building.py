@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 from uninas_bench.seeds import derive_seed
-from uninas_bench.training.backbone import Backbone, backbone_of, freeze_unused, load_pretrained
 from uninas_bench.training.estimate import check_memory, footprint
 from uninas_bench.training.export import read_weights
+from uninas_bench.training.networks.backbone import Backbone, backbone_of, freeze_unused, load_pretrained
 from uninas_bench.training.tasks.catalogue import network_of
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.recipe import Recipe
-    from uninas_bench.training.trainee import Trainee
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.networks.trainee import Trainee
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from uninas_bench.errors import InvalidFile, UnknownName, UserError
-from uninas_bench.training.complaints import complaint, near
-from uninas_bench.training.consistency import check_recipe, field_names, value_of
-from uninas_bench.training.recipe import Recipe
+from uninas_bench.training.recipes.complaints import complaint, near
+from uninas_bench.training.recipes.consistency import check_recipe, field_names, value_of
+from uninas_bench.training.recipes.recipe import Recipe
 
 _SMOKE = ".smoke"
 Table = dict[str, Any]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.interruption import Interruption
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.loop.interruption import Interruption
 
 # Reading a loss waits for the GPU. So many steps are read at once, which is also how late a stop or a
 # divergence is noticed there; a checkpoint is never written before they were.

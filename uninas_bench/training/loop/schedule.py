@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from uninas_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

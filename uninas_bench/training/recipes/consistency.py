@@ -7,8 +7,8 @@ from typing import Any
 
 from uninas_bench.errors import UnknownName, UserError
 from uninas_bench.tasks import find_task, task_names
-from uninas_bench.training.policy import check_policy
-from uninas_bench.training.recipe import (
+from uninas_bench.training.recipes.policy import check_policy
+from uninas_bench.training.recipes.recipe import (
     ClassificationAugmentation,
     Recipe,
     Schedule,

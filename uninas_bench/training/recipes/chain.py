@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.reading import load_recipe
+from uninas_bench.training.recipes.reading import load_recipe
 
 if TYPE_CHECKING:
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 def load_chain(recipes: Sequence[str | Path], overrides: Sequence[str], smoke: bool) -> list[Recipe]:

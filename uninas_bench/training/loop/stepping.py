@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from uninas_bench.seeds import derive_seed
-from uninas_bench.training.schedule import Plan, learning_rate
+from uninas_bench.training.loop.schedule import Plan, learning_rate
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.loop.distributed import Processes
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 class Stepper:

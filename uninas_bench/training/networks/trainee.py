@@ -157,7 +157,7 @@ class TimmTrainee(Trainee):
 
     def network(self, resolution: int, classes: int, drop_path: float = 0.0) -> nn.Module:
         """What timm makes; see `Trainee.network`."""
-        from uninas_bench.training.timm_networks import timm_network
+        from uninas_bench.training.networks.timm_networks import timm_network
 
         return timm_network(self.name, resolution, classes, drop_path)
 

@@ -14,8 +14,8 @@ from torchvision.ops import StochasticDepth
 from uninas_bench.errors import UserError
 from uninas_bench.spaces.cell_network import CellNetwork
 from uninas_bench.spaces.uninas.modules import RelativeBias, resized
-from uninas_bench.training.pyramid import completed, cut, padded
-from uninas_bench.training.trainee import TimmTrainee, Trainee
+from uninas_bench.training.networks.pyramid import completed, cut, padded
+from uninas_bench.training.networks.trainee import TimmTrainee, Trainee
 
 _COUNTER = ".num_batches_tracked"
 _FULL = 0.5
@@ -196,7 +196,7 @@ def backbone_of(trainee: Trainee, *, resolution: int, classes: int, drop_path: f
     network = trainee.network(resolution, classes, _FULL)
     if isinstance(trainee, TimmTrainee):
         # It is a Backbone itself.
-        from uninas_bench.training.timm_backbone import TimmBackbone
+        from uninas_bench.training.networks.timm_backbone import TimmBackbone
 
         backbone: Backbone = TimmBackbone(network, trainee.name, resolution)
     else:

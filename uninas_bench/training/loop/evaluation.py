@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from uninas_bench.training.loading import batches
-from uninas_bench.training.sampler import evaluation_batches
-from uninas_bench.training.stepping import autocast
+from uninas_bench.training.loop.loading import batches
+from uninas_bench.training.loop.sampler import evaluation_batches
+from uninas_bench.training.loop.stepping import autocast
 
 if TYPE_CHECKING:
-    from uninas_bench.training.distributed import Processes
+    from uninas_bench.training.loop.distributed import Processes
     from uninas_bench.training.objective import Objective
-    from uninas_bench.training.recipe import Recipe
+    from uninas_bench.training.recipes.recipe import Recipe
 
 
 def evaluate(

@@ -11,8 +11,8 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.backbone import Backbone, undisturbed
-from uninas_bench.training.pyramid import LEVELS, completed, resampled
+from uninas_bench.training.networks.backbone import Backbone, undisturbed
+from uninas_bench.training.networks.pyramid import LEVELS, completed, resampled
 
 _WINDOWS = 32
 """Pixels; models that must be told the resolution cut images into patches and windows that divide it."""

@@ -9,7 +9,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from uninas_bench.training.recipe import Recipe, Section
+from uninas_bench.training.recipes.recipe import Recipe, Section
 
 
 def complaint(error: ValidationError) -> str:

@@ -1,0 +1,1 @@
+"""The loop of all tasks: schedule, steps, evaluations, checkpoints and the log."""

@@ -1,0 +1,1 @@
+"""Recipes: what they state, how they are read, and what they must be."""
