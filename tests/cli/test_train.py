@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
+
+import uninas_bench as ub
 
 Run = Callable[..., Result]
 SMALL = ("--space", "nasbench201", "--scale", "channels=4,cells=1")
@@ -191,11 +194,19 @@ def test_a_command_that_is_stopped_goes_on(
 @pytest.mark.parametrize("recipe", ["classification", "detection", "segmentation"])
 @pytest.mark.parametrize(
     ("space", "architecture"),
-    [("uninas", "vit"), ("uninas", "efficientnet"), ("uninas", "resnet"), ("hytra", "bossnet-t0")],
+    [
+        ("uninas", "vit"),
+        ("uninas", "efficientnet"),
+        ("uninas", "resnet"),
+        ("hytra", "bossnet-t0"),
+        ("uninas", "walked"),
+    ],
 )
 def test_smoke_runs(run: Run, tmp_path: Path, space: str, architecture: str, recipe: str) -> None:
     """At the papers' own sizes, each in less than a minute on an idle core."""
     scale = ("--scale", "style=se") if space == "hytra" else ()
+    if architecture == "walked":
+        architecture = ub.space("uninas").sample(1, np.random.default_rng(0))[0].encoding
     said = run(
         "train",
         recipe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 import uninas_bench as ub
 from tests.training.test_run import SPACE, tiny
@@ -56,17 +57,29 @@ def test_all_are_trained_and_the_second_recipe_begins_with_the_weights_of_the_fi
     ]
 
 
-def test_one_that_diverges_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (TrainingDiverged("step 3 of 12: diverged"), "fashion-mnist: step 3 of 12: diverged"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. And more"),
+            "fashion-mnist: CUDA out of memory; --set run.batch=6 with more run.accumulate keeps the protocol",
+        ),
+    ],
+)
+def test_one_that_fails_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str
+) -> None:
     original = runs.train_one
 
     def train_one(trainee: Trainee, recipe: Recipe, **options: object) -> Result:
         if trainee == TRAINEES[0]:
-            raise TrainingDiverged("step 3 of 12: diverged")
+            raise error
         return original(trainee, recipe, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "train_one", train_one)
     bad, good = hand_over(tmp_path, [tiny()])
-    assert (bad.failure, bad.results) == ("fashion-mnist: step 3 of 12: diverged", ())
+    assert (bad.failure, bad.results) == (failure, ())
     assert (good.failure, len(good.results)) == ("", 1)
 
 

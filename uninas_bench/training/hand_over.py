@@ -85,7 +85,9 @@ def train_all(
     progress: Progress | None = None,
     finished: Callable[[Job, Result], None] | None = None,
 ) -> list[Outcome]:
-    """Run the jobs one after another; a training that diverges, or a network that cannot be, stops no other.
+    """Run the jobs one after another; a training that fails for reasons of its own stops no other.
+
+    Such reasons are a loss that is not finite, a network that cannot be, a device that is too small.
 
     Args:
         jobs: see `jobs_of`.
@@ -129,6 +131,8 @@ def _chain(
     finished: Callable[[Job, Result], None] | None,
 ) -> Outcome | None:
     """One job through all recipes; None where another process is at it."""
+    from torch import OutOfMemoryError
+
     from uninas_bench.training.loop.fit import TrainingDiverged
     from uninas_bench.training.run import RunBusy, run_folder, train_one
 
@@ -150,6 +154,12 @@ def _chain(
             return None
         except (TrainingDiverged, InvalidArchitecture) as error:
             return Outcome(job, tuple(results), f"{recipe.name}: {error}")
+        except OutOfMemoryError as error:
+            advice = (
+                f"--set run.batch={max(1, recipe.run.batch // 2)} with more run.accumulate keeps the protocol"
+            )
+            reason = str(error).partition(". ")[0]
+            return Outcome(job, tuple(results), f"{recipe.name}: {reason}; {advice}")
         results.append(result)
         if recipe is chain[0]:
             weights = folder
