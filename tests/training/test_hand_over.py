@@ -63,7 +63,7 @@ def test_all_are_trained_and_the_second_recipe_begins_with_the_weights_of_the_fi
         (TrainingDiverged("step 3 of 12: diverged"), "fashion-mnist: step 3 of 12: diverged"),
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. And more"),
-            "fashion-mnist: CUDA out of memory; --set run.batch=6 with more run.accumulate keeps the protocol",
+            "fashion-mnist: CUDA out of memory; --set run.batch=6 and more accumulation keep the protocol",
         ),
     ],
 )

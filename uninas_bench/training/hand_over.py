@@ -156,7 +156,7 @@ def _chain(
             return Outcome(job, tuple(results), f"{recipe.name}: {error}")
         except OutOfMemoryError as error:
             advice = (
-                f"--set run.batch={max(1, recipe.run.batch // 2)} with more run.accumulate keeps the protocol"
+                f"--set run.batch={max(1, recipe.run.batch // 2)} and more accumulation keep the protocol"
             )
             reason = str(error).partition(". ")[0]
             return Outcome(job, tuple(results), f"{recipe.name}: {reason}; {advice}")
