@@ -111,7 +111,7 @@ def test_what_cannot_fit_is_refused(run: Run) -> None:
     [
         (["train", "clasification", "--output", "x", *SMALL, "--architecture", "6111"],
          'no recipe "clasification"; did you mean "classification"?'),
-        (["train", "classification"], "Missing option '--output'. (uninas-bench train classification"),
+        (["train", "imagenet1k", "--architecture", "timm:resnet18"], "--output DIR"),
         (["train", "classification", "--output", "x"], "either --architecture"),
         (["train", "classification", "--output", "x", "--architecture", "6111"], "of which space"),
         (["train", "classification", "--output", "x", "--architecture", "timm:resnet5"], "did you mean"),

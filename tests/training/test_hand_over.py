@@ -115,8 +115,16 @@ def test_overrides_of_one_recipe_among_several() -> None:
         smoke=False,
     )
     assert [(one.schedule.epochs, one.run.batch) for one in chain] == [(9, 48), (12, 3)]
+    assert (
+        load_chain(
+            ["imagenet1k", "coco"],
+            ["schedule.epochs=9", "coco.run.batch=3", "coco.schedule.epochs=12"],
+            smoke=False,
+        )
+        == chain
+    )
     with pytest.raises(UserError, match="recipe detection is named twice"):
-        load_chain(["detection", "detection"], [], smoke=False)
+        load_chain(["detection", "coco"], [], smoke=False)
 
 
 def test_from_python(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def command() -> None:
     """Train architectures under a published protocol, and tabulate what came out.
 
     `train RECIPE` trains; `train RECIPE --help` lists its options. RECIPE is classification, detection or
-    segmentation (the protocol of the UniNAS paper, Table III), fashion-mnist, or a .toml file.
+    segmentation (the protocol of the UniNAS paper, Table III; by their data sets: imagenet1k, coco, ade20k),
+    fashion-mnist, or a .toml file.
     """
 
 
@@ -68,8 +69,8 @@ command.add_command(results)
               help="Trainings of each architecture.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Of the first training; the others count on.")  # fmt: skip
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR",
-              help="Folder of all runs; the same command goes on where it stopped.")  # fmt: skip
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Folder of all runs; default that of --candidates.")  # fmt: skip
 @click.option("--resume", type=click.Choice(("auto", "never")), default="auto", show_default=True,
               help="Go on from the last checkpoint, or begin anew.")  # fmt: skip
 @click.option("--allow-processes-change", is_flag=True,
@@ -91,7 +92,7 @@ def run(
     overrides: Sequence[str],
     seeds: int,
     seed: int,
-    output: Path,
+    output: Path | None,
     resume: Literal["auto", "never"],
     allow_processes_change: bool,
     data: Mapping[str, str],
@@ -117,6 +118,10 @@ def run(
     from uninas_bench.training.recipes.chain import load_chain
     from uninas_bench.training.run import Settings
 
+    candidates = subject["candidates"]
+    output = output or (candidates.parent if candidates else None)
+    if output is None:
+        raise UserError("--output DIR: where are the runs to be kept?")
     host = options.host_with(plugins)
     chain = load_chain((recipe, *then), overrides, smoke)
     trainees = chosen_trainees(host, **subject)

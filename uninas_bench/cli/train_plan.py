@@ -42,7 +42,7 @@ def _read_memory(_context: click.Context, _parameter: click.Parameter, text: str
 @subject_options
 @smoke_option
 @recipe_set_option
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+@click.option("--devices", "--gpus", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="How many train together.")  # fmt: skip
 @click.option("--memory", metavar="SIZE", callback=_read_memory,
               help="Of one device, such as 40G: what cannot fit is refused.")  # fmt: skip

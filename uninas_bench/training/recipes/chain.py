@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uninas_bench.errors import UserError
-from uninas_bench.training.recipes.reading import load_recipe
+from uninas_bench.training.recipes.reading import ALIASES, load_recipe
 
 if TYPE_CHECKING:
     from uninas_bench.training.recipes.recipe import Recipe
@@ -25,7 +25,7 @@ def load_chain(recipes: Sequence[str | Path], overrides: Sequence[str], smoke: b
     Raises:
         UserError: an unknown recipe, a wrong override, or one recipe twice.
     """
-    stems = [Path(recipe).stem for recipe in recipes]
+    stems = [ALIASES.get(stem, stem) for stem in (Path(recipe).stem for recipe in recipes)]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
         raise UserError(f"recipe {twice} is named twice")
@@ -34,6 +34,7 @@ def load_chain(recipes: Sequence[str | Path], overrides: Sequence[str], smoke: b
         own = []
         for text in overrides:
             first, _, rest = text.partition(".")
+            first = ALIASES.get(first, first)
             if first == stem:
                 own.append(rest)
             elif first not in stems:

@@ -18,6 +18,8 @@ from uninas_bench.training.recipes.complaints import complaint, near
 from uninas_bench.training.recipes.consistency import check_recipe, field_names, value_of
 from uninas_bench.training.recipes.recipe import Recipe
 
+ALIASES = {"imagenet1k": "classification", "coco": "detection", "ade20k": "segmentation"}
+"""The recipes of UniNAS by their data sets."""
 _SMOKE = ".smoke"
 Table = dict[str, Any]
 
@@ -34,7 +36,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = (), smoke: bool =
     """A recipe by name, or from a file that states every field.
 
     Args:
-        recipe: one of `recipe_names`, or the path of a TOML file.
+        recipe: one of `recipe_names`, one of `ALIASES`, or the path of a TOML file.
         overrides: ``section.field=VALUE``; the value as TOML, where bare words are texts.
         smoke: lay the fields of the ``.smoke.toml`` file beside it over the recipe: a minute at most, to see
             that everything works.
@@ -113,6 +115,7 @@ def _folder() -> Traversable:
 def _find(recipe: str | Path) -> Traversable:
     if isinstance(recipe, Path) or recipe.endswith(".toml") or "/" in recipe:
         return Path(recipe)
+    recipe = ALIASES.get(recipe, recipe)
     if recipe not in recipe_names():
         raise UnknownName("recipe", recipe, recipe_names())
     return _folder() / f"{recipe}.toml"
