@@ -180,4 +180,5 @@ def _next(candidates: Path, history: Path) -> tuple[str, ...]:
     return (
         f"best {candidates} · course {history}",
         f"look at them: uninas-bench draw {candidates} --top 3 --output {candidates.parent / 'figures'}",
+        f"train them: uninas-bench train RECIPE --candidates {candidates} --top 3",
     )
