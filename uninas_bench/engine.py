@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from uninas_bench.cells import Configuration, Status
 from uninas_bench.errors import NotApplicable, UserError
 from uninas_bench.evaluate import Unit
 from uninas_bench.execution import Execution, Progress, ProgressEvent, find_executor, opened
-from uninas_bench.plan import Plan, expand, make_plan
+from uninas_bench.plan import Plan, expand, images_missing, make_plan
 from uninas_bench.scores import Scores
 from uninas_bench.sharing import group_key, sharings
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uninas_bench.space import SearchSpace
     from uninas_bench.store import Columns, ScoreStore
     from uninas_bench.store.contract import Provenance
+    from uninas_bench.store.packed import PackedScores
     from uninas_bench.subject import Features
 
 __all__ = ["Progress", "ProgressEvent", "run", "score_network"]
@@ -49,6 +51,9 @@ def run(
     host: Host | None = None,
     retry_failed: bool = False,
     command: str | None = None,
+    packed: PackedScores | None = None,
+    before: Callable[[], None] | None = None,
+    compute: bool = True,
 ) -> Scores:
     """Compute the cells that the store lacks and return all that were asked for.
 
@@ -70,6 +75,10 @@ def run(
         host: the plugins; default those that are installed.
         retry_failed: compute failed cells again.
         command: what the provenance of the run records; default this process's command line.
+        packed: scores that count where the store has none of exactly that configuration. They are not
+            copied into the store.
+        before: called once before anything is computed; not where nothing is missing.
+        compute: without it, what is missing stays missing, and no store is made.
 
     Raises:
         UserError: before anything is computed, for every mistake that can be known then.
@@ -79,7 +88,10 @@ def run(
         from uninas_bench.host import default_host
 
         host = default_host()
-    plan = make_plan(host, architectures, proxies, space=space, task=task, seed=seed, data=data)
+    plan = make_plan(
+        host, architectures, proxies, space=space, task=task, seed=seed, data=data,
+        known_images=packed.images if packed is not None else None,
+    )  # fmt: skip
     runner = find_executor(host, executor, workers, timeout)
 
     def record() -> Provenance:
@@ -87,16 +99,26 @@ def run(
 
         return provenance(host, command=command, device=device, workers=workers)
 
-    with opened(store) as scores:
-        columns = scores.columns(plan.configurations, plan.encodings)
-        units = _missing_units(plan, columns, retry_failed=retry_failed)
+    with ExitStack() as stack:
+        scores: ScoreStore | None = None
+        columns: Mapping[Configuration, Columns] = {}
+        if not _is_empty(store):
+            scores = stack.enter_context(opened(store))
+            columns = scores.columns(plan.configurations, plan.encodings)
+        columns, came = _completed(plan, columns, packed)
+        units = _missing_units(plan, columns, retry_failed=retry_failed) if compute else []
         if units:
+            _check_images(plan, units)
+            if before is not None:
+                before()
+            scores = scores or stack.enter_context(opened(store))
             with Execution(
                 plan, scores, runner, record=record, device=device, timeout=timeout, fitting=fitting
             ) as execution:
                 execution.run(units, progress)
             columns = scores.columns(plan.configurations, plan.encodings)
-        return Scores(plan, columns)
+            columns, came = _completed(plan, columns, packed)
+        return Scores(plan, columns, came)
 
 
 def score_network(
@@ -150,6 +172,41 @@ def score_network(
             except NotApplicable:
                 scores[proxy.name] = dict.fromkeys(proxy.components, math.nan)
     return scores
+
+
+def _is_empty(store: str | Path | ScoreStore | None) -> bool:
+    """Whether it is plain without opening it that a store holds nothing: it is not there yet."""
+    if isinstance(store, str):
+        return "://" not in store and not Path(store).exists()
+    return store is None or (isinstance(store, Path) and not store.exists())
+
+
+def _completed(
+    plan: Plan, columns: Mapping[Configuration, Columns], packed: PackedScores | None
+) -> tuple[Mapping[Configuration, Columns], int]:
+    """The cells of the store, and packed ones where it has none; how many these are."""
+    if packed is None:
+        return columns, 0
+    lacking = [
+        configuration
+        for configuration in plan.configurations
+        if configuration not in columns or len(columns[configuration].cells) < len(plan.encodings)
+    ]
+    whole, came = dict(columns), 0
+    for configuration, more in packed.columns(lacking, plan.encodings).items():
+        own = columns.get(configuration)
+        whole[configuration] = more if own is None else own.completed(more, plan.encodings)
+        came += len(whole[configuration].cells) - (len(own.cells) if own is not None else 0)
+    return whole, came
+
+
+def _check_images(plan: Plan, units: Sequence[Unit]) -> None:
+    """Refuse to compute with images that are known by their fingerprint alone."""
+    if plan.images is not None:
+        return
+    for job in sorted({job for unit in units for job in unit.jobs}):
+        if plan.configurations[job].images:
+            raise images_missing(plan.scored[job].name, plan.task.dataset)
 
 
 def _missing_units(plan: Plan, columns: Mapping[Configuration, Columns], *, retry_failed: bool) -> list[Unit]:

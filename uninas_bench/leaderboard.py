@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from uninas_bench.architecture import Architecture
 from uninas_bench.errors import UserError
-from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     from uninas_bench.engine import Progress
     from uninas_bench.ensembles.notation import Ensemble
     from uninas_bench.fitting import FitProgress
+    from uninas_bench.gathering import Announce
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.host import Host
     from uninas_bench.intervals import Failed, Method
@@ -26,9 +24,7 @@ if TYPE_CHECKING:
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
     from uninas_bench.store import ScoreStore
-
-EMBEDDED = "embedded"
-"""The ground truth of a board that names neither space nor table."""
+    from uninas_bench.store.packed import PackedScores
 
 
 def build(
@@ -54,8 +50,9 @@ def build(
     timeout: float | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
+    packed: PackedScores | Literal["default"] | None = "default",
     host: Host | None = None,
-    announce: Callable[[Mapping[Any, Any]], None] | None = None,
+    announce: Announce | None = None,
     progress: Progress | None = None,
     fitting: FitProgress | None = None,
 ) -> pd.DataFrame:
@@ -86,6 +83,8 @@ def build(
         timeout: seconds per cell.
         device: where networks run.
         retry_failed: compute failed cells again.
+        packed: scores that count where the store has none of exactly that configuration; ``default`` are
+            those that come with the package, None takes none.
         host: the plugins; default those that are installed.
         announce: called once before anything is computed, with the attributes of the frame that are known.
         progress: called after every finished cell.
@@ -100,91 +99,46 @@ def build(
     Raises:
         UserError: a name, a setting or a file is wrong, or space, scale or task are not the table's.
     """
-    from uninas_bench.engine import run
-    from uninas_bench.ensemble_columns import check_ensembles, ensemble_column
     from uninas_bench.ensembles.notation import read_ensembles
-    from uninas_bench.population import draw_population
+    from uninas_bench.gathering import gather
     from uninas_bench.ranking import ranked
-    from uninas_bench.score_columns import BASELINES, cost_column, score_column
-    from uninas_bench.store import default_store_url
 
     if host is None:
         from uninas_bench.host import default_host
 
         host = default_host()
-    _check(k=k, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
-    ensembles = read_ensembles(aggregates)
-    if isinstance(space, str):
-        host.space(space)  # A misspelt space must not end in the search for its table.
-    table = _table(host, space, task, ground_truth)
-    found = _space(host, table, space)
-    found_task = find_task(table.info.task if task is None else str(task))
-    shown, chosen = _proxies(host, proxies, ensembles, settings or {})
-    accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
-    taken = {*host.proxies, *BASELINES, *(proxy.name for proxy in chosen)}
-    check_ensembles(ensembles, taken, len(accuracies))
-    architectures = [Architecture(found.name, str(encoding)) for encoding in accuracies.index]
-    # Before anything is computed: it also finds encodings that are not of the space.
-    costs = {point.encoding: found.costs(point, found_task) for point in architectures}
-    subject: dict[Hashable | None, Any] = {
-        **_subject(table, found, found_task, accuracies.index),
-        "n": len(accuracies),
-        "proxies": len(chosen),
-        "sample": sample,
-        "seed": seed,
-        "dedup": dedup,
-        "chance": chance,
-    }
-    if announce is not None:
-        announce(subject)
-    scores = run(
-        architectures,
-        chosen,
-        space=found,
-        task=found_task,
-        seed=seed,
-        workers=workers,
-        executor=executor,
-        store=default_store_url() if store == "default" else store,
-        data=data,
-        timeout=timeout,
-        device=device,
-        progress=progress,
-        fitting=fitting,
-        host=host,
+    check_statistics(k=k, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
+    found = gather(
+        host, space, task, ground_truth, proxies,
+        ensembles=read_ensembles(aggregates), sample=sample, seed=seed, store=store, dedup=dedup,
+        chance=chance, failed=failed, settings=settings, packed=packed, announce=announce, workers=workers,
+        executor=executor, data=data, timeout=timeout, device=device, progress=progress, fitting=fitting,
         retry_failed=retry_failed,
-    )
-    columns = [score_column(scores, proxy) for proxy in chosen]
-    columns += [cost_column(name, costs) for name in BASELINES if name not in {c.proxy for c in columns}]
-    by_name = {column.proxy: column for column in columns}
-    added = [
-        ensemble_column(ensemble, by_name, accuracies, scores, failed=failed, seed=seed)
-        for ensemble in ensembles
-    ]
-    rows = [column for column in columns if column.proxy in shown] + [entry.column for entry in added]
+    )  # fmt: skip
     frame, correlations = ranked(
-        rows, accuracies, costs, failed=failed, method=intervals, resamples=resamples, k=k, seed=seed
-    )
+        found.rows, found.accuracies, found.costs,
+        failed=failed, method=intervals, resamples=resamples, k=k, seed=seed,
+    )  # fmt: skip
     attributes: dict[Hashable | None, Any] = {
-        **subject,
-        "failed": failed,
+        **found.subject,
         "k": k,
         "intervals": {
             "method": correlations.method,
             "level": correlations.level,
             "resamples": resamples if correlations.method == "bootstrap" else None,
         },
-        "cells": sum(len(cells.cells) for cells in scores.columns.values()),
-        "failures": {column.proxy: dict(column.failures) for column in rows if column.failed},
-        "aggregates": {entry.column.proxy: entry.account for entry in added},
-        "versions": _versions(),
+        "versions": versions(),
     }
     frame.attrs = attributes
     return frame
 
 
-def _check(*, k: int, resamples: int, **choices: str) -> None:
-    """Find what is wrong with the statistics' arguments before hours of scoring, not after."""
+def check_statistics(*, k: int, resamples: int, **choices: str) -> None:
+    """Find what is wrong with the statistics' arguments before hours of scoring, not after.
+
+    Raises:
+        UserError: an argument of `build` has no such value.
+    """
     from uninas_bench.intervals import FEWEST_RESAMPLES, Failed, Method
     from uninas_bench.population import Chance, Dedup
 
@@ -198,90 +152,8 @@ def _check(*, k: int, resamples: int, **choices: str) -> None:
             raise UserError(f'{name}="{value}": expected {", ".join(get_args(known[name]))}')
 
 
-def _table(
-    host: Host,
-    space: str | SearchSpace | None,
-    task: str | Task | None,
-    ground_truth: str | Path | GroundTruth | None,
-) -> GroundTruth:
-    from uninas_bench.ground_truth.catalogue import find_ground_truth
-
-    name = None if task is None else str(task)
-    if ground_truth is None:
-        if space is not None:
-            ground_truth = space if isinstance(space, str) else space.name
-        elif name is not None:
-            raise UserError(f"task {name}: name the space or the ground truth too")
-        else:
-            ground_truth = EMBEDDED
-    return find_ground_truth(ground_truth, task=name, host=host)
-
-
-def _space(host: Host, table: GroundTruth, space: str | SearchSpace | None) -> SearchSpace:
-    info = table.info
-    name = info.space if space is None else space if isinstance(space, str) else space.name
-    if name != info.space:
-        raise UserError(f"ground truth {info.name} is of the space {info.space}, not {name}")
-    if space is None or isinstance(space, str):
-        scale = dict(part.split("=", 1) for part in info.scale.split(",") if part)
-        return host.space(name).scaled(**scale)
-    if str(space.scale) != info.scale:
-        raise UserError(f"ground truth {info.name} is at the scale {info.scale}, not {space.scale}")
-    return space
-
-
-def _proxies(
-    host: Host,
-    proxies: Sequence[str | Proxy] | None,
-    ensembles: Sequence[Ensemble],
-    settings: Mapping[str, Mapping[str, object]],
-) -> tuple[set[str], list[Proxy]]:
-    """The names that have a row, baselines included, and all proxies to be scored, with their settings."""
-    from uninas_bench.score_columns import BASELINES
-
-    if isinstance(proxies, str):
-        raise UserError(f'proxies="{proxies}": expected a list of names')
-    entries: Sequence[str | Proxy] = proxies if proxies is not None else host.default_proxies()
-    chosen: dict[str, Proxy] = {}
-    for entry in [*entries, *(name for name in BASELINES if name in host.proxies)]:
-        proxy = host.proxy(entry) if isinstance(entry, str) else entry
-        chosen.setdefault(proxy.name, proxy)
-    shown = {*chosen, *BASELINES}
-    for name in (member for ensemble in ensembles for member in ensemble.members):
-        if name not in shown:  # A baseline has a column even where its plugin is not installed.
-            chosen[name] = host.proxy(name)
-    for name, values in settings.items():
-        if name not in chosen:
-            raise UserError(f"settings of {name}: it is not on this board ({', '.join(chosen)})")
-        chosen[name] = chosen[name].with_settings(**values)
-    return shown, list(chosen.values())
-
-
-def _subject(
-    table: GroundTruth, space: SearchSpace, task: Task, encodings: Any
-) -> dict[Hashable | None, Any]:
-    from uninas_bench.ground_truth.noise import noise_ceiling
-
-    info = table.info
-    seeds = [seed for seed in table.seeds if seed != "mean"]
-    ceiling = noise_ceiling(table, None if len(encodings) == len(table) else encodings)
-    return {
-        "space": space.name,
-        "scale": str(space.scale),
-        "task": task.name,
-        "ground_truth": {
-            "name": info.name,
-            "task": info.task,
-            "architectures": len(table),
-            "seeds": len(seeds),
-            "protocol": info.protocol,
-            "source": info.source,
-        },
-        "noise_ceiling": None if ceiling is None else asdict(ceiling),
-    }
-
-
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of the package and of the libraries that numbers depend on."""
     import platform
     from importlib import metadata
 

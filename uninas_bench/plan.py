@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
 
+KnownImages = Callable[[str, str, str, int], str]
+"""From space, scale, data set and resolution to the fingerprint of images; empty for unknown ones."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
@@ -29,7 +32,8 @@ class Plan:
         proxies: the caller's, then those that they require.
         scored: the proxies that have components of their own, hence cells.
         configurations: one per entry of ``scored``.
-        images: where the task's images come from; None where no proxy sees them.
+        images: where the task's images come from; None where no proxy sees them, or where they are not at
+            hand and only known by their fingerprint.
     """
 
     space: SearchSpace
@@ -56,6 +60,7 @@ def make_plan(
     task: str | Task,
     seed: int,
     data: Mapping[str, str | Path | ImageSource] | None,
+    known_images: KnownImages | None = None,
 ) -> Plan:
     """Resolve every name.
 
@@ -64,7 +69,9 @@ def make_plan(
     """
     task = find_task(task)
     found_space, points = _architectures(host, architectures, space)
-    return plan_of(host, found_space, points, proxies, task=task, seed=seed, data=data)
+    return plan_of(
+        host, found_space, points, proxies, task=task, seed=seed, data=data, known_images=known_images
+    )
 
 
 def plan_of(
@@ -76,16 +83,26 @@ def plan_of(
     task: Task,
     seed: int,
     data: Mapping[str, str | Path | ImageSource] | None,
+    known_images: KnownImages | None = None,
 ) -> Plan:
     """The plan of a known space and of distinct architectures of it, which may still be none.
+
+    ``known_images`` is asked where images are not at hand: scores that were made with them elsewhere are
+    found by their fingerprint, and nothing can be computed.
 
     Raises:
         UserError: as `make_plan`.
     """
     found = expand(host, proxies)
     scored = tuple(proxy for proxy in found if proxy.components)
-    images = _images(host, task, [proxy for proxy in scored if sees_images(proxy)], data)
+    seeing = [proxy for proxy in scored if sees_images(proxy)]
+    images = _images(host, task, seeing, data)
     fingerprint = images.fingerprint if images is not None else ""
+    if images is None and seeing:
+        if known_images is not None:
+            fingerprint = known_images(space.name, str(space.scale), task.dataset, task.resolution)
+        if not fingerprint:
+            raise images_missing(seeing[0].name, task.dataset)
     configurations = tuple(
         Configuration(
             space=space.name,
@@ -103,6 +120,14 @@ def plan_of(
         for proxy in scored
     )
     return Plan(space, task, architectures, found, scored, configurations, images, seed)
+
+
+def images_missing(proxy: str, dataset: str) -> UserError:
+    """What is wrong where a proxy sees images that nobody has."""
+    return UserError(
+        f"{proxy} sees the images of {dataset}, which are not at hand; give them with "
+        f"--data {dataset}=FILE.npz|FOLDER or choose --set {proxy}.source=gaussian"
+    )
 
 
 def sees_images(proxy: Proxy) -> bool:
@@ -173,10 +198,4 @@ def _images(
         return None
     from uninas_bench.data.catalogue import find_images
 
-    images = find_images(task.dataset, host.data, data)
-    if images is None:
-        raise UserError(
-            f"{seeing[0].name} sees the images of {task.dataset}, which are not at hand; give them with "
-            f"--data {task.dataset}=FILE.npz|FOLDER or choose --set {seeing[0].name}.source=gaussian"
-        )
-    return images
+    return find_images(task.dataset, host.data, data)

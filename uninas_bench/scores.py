@@ -29,10 +29,12 @@ class Scores:
     Attributes:
         plan: the architectures, proxies and configurations.
         columns: the cells by configuration, in the order of the plan's architectures.
+        packed: how many of the cells came with the package.
     """
 
     plan: Plan
     columns: Mapping[Configuration, Columns]
+    packed: int = 0
 
     @cached_property
     def _configuration(self) -> dict[str, Configuration]:
@@ -43,6 +45,16 @@ class Scores:
         """(architectures, components) of one proxy, every declared component; NaN where it failed."""
         declared = next(entry.components for entry in self.plan.proxies if entry.name == proxy)
         return self.columns[self._configuration[proxy]].values.reindex(columns=list(declared))
+
+    def is_complete(self, proxy: Proxy) -> bool:
+        """Whether every architecture has a cell, failed or not, of the proxy and of all that it requires."""
+        known = {entry.name: entry for entry in self.plan.proxies}
+        pending = [proxy]
+        for entry in pending:
+            pending += [known[name] for name in entry.requires if known[name] not in pending]
+        count = len(self.plan.architectures)
+        needed = [self._configuration[entry.name] for entry in pending if entry.components]
+        return all(c in self.columns and len(self.columns[c].cells) == count for c in needed)
 
     def cells(self, proxy: str) -> pd.DataFrame:
         """Per architecture: ``status, message, seconds, peak_memory, passes, run`` of one proxy."""

@@ -108,7 +108,7 @@ def command(
         from uninas_bench.report.board import print_board
 
         talk.print()
-        print_board(frame, console, (_saved_line(frame.attrs["cells"], progress.computed),))
+        print_board(frame, console, (_saved_line(frame.attrs, progress.computed),))
         return
     options.deliver(_text(frame, format_), output)
 
@@ -137,7 +137,10 @@ def _store_line(given: str | None, location: str) -> str:
     )
 
 
-def _saved_line(cells: int, computed: int) -> str:
+def _saved_line(attrs: Mapping[Any, Any], computed: int) -> str:
+    cells, packed = attrs["cells"], attrs["packed"]
     if computed:
         return f"saved: {computed:,} scores of {cells:,} · the same command shows them again at once"
-    return f"all {cells:,} scores came from the store"
+    if packed == cells:
+        return "nothing had to be computed"
+    return f"all {cells:,} scores came from the store" if not packed else "the others came from the store"

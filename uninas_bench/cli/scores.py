@@ -1,4 +1,4 @@
-"""``uninas-bench scores``: what the score store holds, as a listing or as a file."""
+"""``uninas-bench scores``: what the score store holds, as a listing, as a file, or packed for a board."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import click
 
 from uninas_bench.cli.listing import show
 from uninas_bench.cli.options import (
+    chosen_proxies,
+    data_option,
     deliver,
+    host_with,
     json_option,
     output_option,
+    plugin_option,
     proxies_option,
     scale_option,
+    seed_option,
+    set_option,
     space_option,
     store_option,
     stored_scores,
@@ -34,7 +40,7 @@ _KINDS = ("csv", "json", "parquet")
 
 @click.group("scores")
 def command() -> None:
-    """List or export the stored scores."""
+    """List, export or pack the stored scores."""
 
 
 @command.command("list")
@@ -111,6 +117,49 @@ def export(
         deliver(frame.to_json(orient="records", indent=1, double_precision=15), output)
     else:
         _write_parquet(frame, output)
+
+
+@command.command("pack")
+@click.option("--ground-truth", metavar="NAME|FILE", required=True, help="Whose architectures were scored.")
+@proxies_option
+@set_option
+@data_option
+@seed_option
+@store_option
+@plugin_option
+@click.option(
+    "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The file, such as NAME.csv.gz.",
+)  # fmt: skip
+def pack(
+    *,
+    ground_truth: str,
+    proxies: tuple[str, ...] | None,
+    settings: dict[str, dict[str, str]],
+    data: dict[str, str],
+    seed: int,
+    store: str | None,
+    plugins: tuple[Path, ...],
+    output: Path,
+) -> None:
+    """Pack the stored scores of a table's architectures into a file that boards read without computing.
+
+    Without --proxies: all whose scores are complete. Nothing is computed.
+    """
+    from uninas_bench.ground_truth.catalogue import find_ground_truth
+    from uninas_bench.packing import pack as run
+
+    host = host_with(plugins)
+    table = find_ground_truth(ground_truth, host=host)
+    chosen = None if proxies is None and not settings else chosen_proxies(host, proxies, settings)
+    with stored_scores(store, must_exist=True) as scores:
+        assert scores is not None
+        info, size = run(scores, table, output, host=host, proxies=chosen, seed=seed, data=data)
+    cells = len(table) * len(info.proxies)
+    click.echo(
+        f"wrote {output}: {cells:,} scores, {len(table):,} architectures x {len(info.proxies)} proxies, "
+        f"{size:,} bytes"
+    )
 
 
 def _wanted(

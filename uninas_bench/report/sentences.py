@@ -33,9 +33,21 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
     """What a reader must know beside the numbers, one sentence a line."""
     attrs = frame.attrs
     lines = [
-        _population(attrs), _separability(frame), _policy(frame), *_failures(attrs), *aggregate_lines(attrs)
+        _population(attrs), _separability(frame), _policy(frame), *_failures(attrs), *aggregate_lines(attrs),
+        *packed_lines(attrs),
     ]  # fmt: skip
     return [line for line in lines if line]
+
+
+def packed_lines(attrs: Mapping[Any, Any]) -> list[str]:
+    """How many scores came with the package, and which were left aside as not comparable."""
+    lines = []
+    if attrs.get("packed"):
+        lines.append(f"{attrs['packed']:,} of {attrs['cells']:,} scores came with the package")
+    if attrs.get("not_comparable"):
+        reasons = (f"{proxy} ({reason})" for proxy, reason in attrs["not_comparable"].items())
+        lines.append(f"scores of the package that are not comparable, and not used: {', '.join(reasons)}")
+    return lines
 
 
 def versions_line(frame: pd.DataFrame) -> str:

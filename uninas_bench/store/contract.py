@@ -19,7 +19,7 @@ class Provenance:
     """What a run was made with; texts are empty where nothing is known.
 
     ``commit`` is the git commit of the checkout that the package runs from, ``plugins`` one
-    ``name version`` per plugin distribution.
+    ``name version`` per plugin distribution, ``host`` its name, system and, after a comma, processor.
     """
 
     package: str
@@ -56,6 +56,21 @@ class Columns:
 
     values: pd.DataFrame
     cells: pd.DataFrame
+
+    def completed(self, more: Columns, encodings: Sequence[str]) -> Columns:
+        """These cells and, of other architectures, those of ``more``; in the order of ``encodings``."""
+        import pandas as pd
+
+        new = ~more.cells.index.isin(self.cells.index)
+        if not new.any():
+            return self
+        if not len(self.cells):
+            return more
+        values = pd.concat([self.values, more.values[new]])
+        cells = pd.concat([self.cells, more.cells[new]])
+        place = cells.index.get_indexer(pd.Index(encodings))
+        place = place[place >= 0]
+        return Columns(values.iloc[place], cells.iloc[place])
 
 
 class ScoreStore(Protocol):
