@@ -28,10 +28,39 @@ def provenance(host: Host, *, command: str | None, device: str, workers: int) ->
         plugins=tuple(sorted({plugin.origin for plugin in host.plugins if not plugin.reason})),
         commit=_commit(),
         command=shlex.join(sys.argv) if command is None else command,
-        host=f"{platform.node()} {platform.system()} {platform.machine()}",
+        host=f"{platform.node()} {platform.system()} {platform.machine()}, {processor()}",
         device=device,
         workers=workers,
     )
+
+
+def made_with(made: Provenance) -> str:
+    """The libraries and the processor or device that numbers depend on beyond their seeds.
+
+    Where two runs have the same text, the same cell gives the same digits; another processor adds in
+    another order.
+    """
+    device = made.host.partition(", ")[2] if made.device == "cpu" else made.device
+    return f"torch {made.torch}, numpy {made.numpy}, {device or 'processor unknown'}"
+
+
+def processor() -> str:
+    """Maker, family, model and stepping, where the system tells them; else what Python knows."""
+    names = {"vendor_id": "", "cpu family": "", "model": "", "stepping": ""}
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, colon, value = line.partition(":")
+                if not colon:
+                    break  # The first of several equal processors is enough.
+                if name.strip() in names:
+                    names[name.strip()] = value.strip()
+    except OSError:
+        pass
+    if all(names.values()):
+        vendor, *numbers = names.values()
+        return f"{vendor} {'-'.join(numbers)}"
+    return platform.processor() or platform.machine()
 
 
 def _version(distribution: str) -> str:

@@ -12,6 +12,8 @@ import click
 
 from uninas_bench.cli.building import build
 from uninas_bench.cli.options import host_with, json_option, plugin_option, scale_option
+from uninas_bench.cli.table_sheets import compare, sheet
+from uninas_bench.cli.verifying import verify
 from uninas_bench.errors import InvalidFile, UserError
 
 if TYPE_CHECKING:
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 @click.group("ground-truth")
 def command() -> None:
-    """Tables of measured accuracies: import, list, show, verify, build."""
+    """Tables of measured accuracies: import, list, show, describe, compare, verify, build."""
 
 
-command.add_command(build)
+for _each in (build, compare, sheet, verify):
+    command.add_command(_each)
 
 
 def _read_columns(
@@ -141,26 +144,6 @@ def show(name: str, task: str | None, as_json: bool, plugins: Sequence[Path]) ->
     facts["seeds"] = _seeds_text(table).removeprefix("seeds ")
     rows = [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
     click.echo(_aligned([*rows, ("noise ceiling", _ceiling_text(ceiling))]))
-
-
-@command.command("verify")
-@click.argument("name")
-@plugin_option
-def verify(name: str, plugins: Sequence[Path]) -> None:
-    """Check the table NAME (or a file): encodings, ranges, duplicates, seeds, the checksum of its source."""
-    from uninas_bench.ground_truth.catalogue import find_ground_truth
-    from uninas_bench.ground_truth.verification import checks
-
-    host = host_with(plugins)
-    table = find_ground_truth(name, host=host)
-    failed = []
-    for check in checks(table, host):
-        mark = {True: "ok", False: "FAILED", None: "-"}[check.passed]
-        click.echo(f"{mark:<7}{check.name:<12}{check.finding}")
-        if check.passed is False:
-            failed.append(check.name)
-    if failed:
-        raise UserError(f"ground truth {table.info.name}: failed {', '.join(failed)}")
 
 
 def _summary(table: GroundTruth) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import zlib
@@ -11,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from uninas_bench.errors import InvalidFile, UserError
-from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo
+from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo, TrainingRecord
 from uninas_bench.whole_files import write_whole
 
 SUFFIX = ".csv.gz"
@@ -25,13 +26,24 @@ def write_table(table: GroundTruth, path: Path) -> None:
     Raises:
         UserError: the folder cannot be made or written.
     """
-    header = json.dumps(asdict(table.info), sort_keys=True, ensure_ascii=False)
+    # A fixed time stamp, or the same table would have other bytes every second.
+    write_whole(path, gzip.compress(_text(table), compresslevel=9, mtime=0))
+
+
+def content_sha256(table: GroundTruth) -> str:
+    """The sha256 of what a table's file holds, unpacked: packed bytes differ between versions of zlib."""
+    return hashlib.sha256(_text(table)).hexdigest()
+
+
+def _text(table: GroundTruth) -> bytes:
+    values = asdict(table.info)
+    if table.info.training is None:
+        del values["training"]
+    header = json.dumps(values, sort_keys=True, ensure_ascii=False)
     text = io.StringIO()
     text.write(f"# {header}\n")
     table.rows.to_csv(text, index=False, lineterminator="\n")
-    # A fixed time stamp, or the same table would have other bytes every second.
-    data = gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
-    write_whole(path, data)
+    return text.getvalue().encode()
 
 
 def is_table(path: Path) -> bool:
@@ -107,7 +119,7 @@ def read_table(path: Path) -> GroundTruth:
 
 
 def _info(path: Path, line: bytes) -> GroundTruthInfo:
-    names = {field.name for field in fields(GroundTruthInfo)}
+    names = {field.name for field in fields(GroundTruthInfo)} - {"training"}
     try:
         values = json.loads(line.removeprefix(b"# "))
     except ValueError:
@@ -117,11 +129,33 @@ def _info(path: Path, line: bytes) -> GroundTruthInfo:
             f"{path}: no ground-truth table of uninas-bench; import it first: "
             f"uninas-bench ground-truth import {path.name} --space SPACE --task TASK"
         )
+    # Not every table was trained here, and no older file has a record of it.
+    training = _training(path, values.pop("training", None))
     if set(values) != names or not all(isinstance(value, str) for value in values.values()):
         raise InvalidFile(
             f"{path}: its first line has {', '.join(values)}; expected {', '.join(sorted(names))}"
         )
-    return GroundTruthInfo(**values)
+    return GroundTruthInfo(**values, training=training)
+
+
+def _training(path: Path, values: object) -> TrainingRecord | None:
+    if values is None:
+        return None
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "settings": str, "version": int, "space_version": int, "images": str, "made_with": list,
+        "trainings": int, "seconds": (int, float),
+    }  # fmt: skip
+    if (
+        not isinstance(values, dict)
+        or set(values) != set(kinds)
+        or not all(isinstance(values[name], kind) for name, kind in kinds.items())
+        or not all(isinstance(text, str) for text in values["made_with"])
+    ):
+        raise InvalidFile(
+            f'{path}: "training" in its first line is no record of a training; '
+            f"expected {', '.join(sorted(kinds))}"
+        )
+    return TrainingRecord(**{**values, "made_with": tuple(values["made_with"])})
 
 
 def _damaged(path: Path, error: Exception) -> InvalidFile:

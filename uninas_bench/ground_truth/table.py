@@ -20,6 +20,29 @@ CHANCE_MARGIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """What it takes to train a table's architectures again, and what it took; of tables made here.
+
+    Attributes:
+        settings: of the protocol, as the score store names them: ``batch=32,source=task,...``.
+        version: of the protocol.
+        space_version: of the space.
+        images: fingerprint of the image source.
+        made_with: every combination of libraries and processor that trainings ran on, first run first.
+        trainings: how many were run; those that failed have no row.
+        seconds: they took together, each on one thread or device.
+    """
+
+    settings: str
+    version: int
+    space_version: int
+    images: str
+    made_with: tuple[str, ...]
+    trainings: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroundTruthInfo:
     """What a table was measured under; stands in the first line of its file."""
 
@@ -32,6 +55,8 @@ class GroundTruthInfo:
     """One sentence, or the recipe's name: how the accuracies were measured."""
     source: str
     """Where they come from: the file's name, with its sha256, or the command that made them."""
+    training: TrainingRecord | None = None
+    """Of a table that this program trained: how to do it again. None of printed and imported accuracies."""
 
 
 class GroundTruth:
