@@ -141,6 +141,8 @@ def show(name: str, task: str | None, as_json: bool, plugins: Sequence[Path]) ->
         return
     ceiling = facts.pop("noise_ceiling")
     del facts["trainings_each"]
+    if facts.pop("training") is not None:
+        facts["trained_again_by"] = f"uninas-bench ground-truth verify {table.info.name} --retrain 2"
     facts["seeds"] = _seeds_text(table).removeprefix("seeds ")
     rows = [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
     click.echo(_aligned([*rows, ("noise ceiling", _ceiling_text(ceiling))]))

@@ -13,6 +13,7 @@ from uninas_bench.cells import Status
 from uninas_bench.data.catalogue import find_images
 from uninas_bench.engine import Progress, run
 from uninas_bench.errors import UserError
+from uninas_bench.ground_truth.record import training_record
 from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
 from uninas_bench.ground_truth.training import ShortTraining, TrainingSettings
 from uninas_bench.seeds import derive_seed
@@ -94,7 +95,7 @@ def build_table(
             f"{task.dataset}: no images at hand; give them with --data {task.dataset}=FILE.npz|FOLDER"
         )
     trainer = ShortTraining(source, settings)
-    parts = [
+    trainings = [
         run(
             architectures,
             [trainer],
@@ -108,7 +109,7 @@ def build_table(
             progress=progress,
             host=host,
             command=command or None,
-        ).tidy()
+        )
         for seed in range(seeds)
     ]
     info = GroundTruthInfo(
@@ -118,8 +119,9 @@ def build_table(
         task=task.name,
         protocol=trainer.settings.sentence(),
         source=command or f"trained by uninas-bench: {len(architectures)} architectures, {seeds} seeds",
+        training=training_record(trainings, store),
     )
-    return GroundTruth(info, _rows(parts))
+    return GroundTruth(info, _rows([scores.tidy() for scores in trainings]))
 
 
 def _rows(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
