@@ -77,7 +77,7 @@ def gather(
 ) -> Gathered:
     """Resolve the names of a board and score its population.
 
-    The arguments are those of `leaderboard.build`, ``ensembles`` being read, and ``running`` what is passed to
+    The arguments are those of `leaderboard.build`, ``ensembles`` being read, and ``running`` what is for
     `engine.run`. Without ``compute``, proxies of which a score is missing have no row.
 
     Raises:

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from uninas_bench import correlation, pairs
 from uninas_bench.architecture import Costs
+from uninas_bench.holding import Holding
 from uninas_bench.intervals import Failed, Method, RankCorrelations, rank_correlations
 from uninas_bench.pairs import Floats
 from uninas_bench.score_columns import BASELINES, ScoreColumn
 
 COLUMNS = (
     "proxy", "version", "baseline", "tau", "tau_low", "tau_high", "rho", "rho_low", "rho_high", "pearson",
-    "weighted_tau", "ndcg", "regret", "tau_given_params", "tau_given_flops", "n", "failed", "seconds",
-    "passes", "p_next", "settings",
+    "weighted_tau", "ndcg", "regret", "tau_given_params", "tau_given_flops", "tau_given_size",
+    "tau_given_size_low", "tau_given_size_high", "n", "failed", "seconds", "passes", "p_next", "settings",
 )  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def ranked(
         name: pairs.dense_ranks([getattr(costs[encoding], name) for encoding in accuracies.index])
         for name in ("params", "flops")
     }
+    whole = Holding(pairs.dense_ranks(truth), list(held.values()), intervals=method != "none")
     held_tau = {name: pairs.kendall_tau_b(pairs.dense_ranks(truth), z) for name, z in held.items()}
     found = rank_correlations(scores, truth, failed=failed, method=method, resamples=resamples, seed=seed)
     tau_low, tau_high = found.tau_interval()
@@ -74,6 +76,8 @@ def ranked(
             given[name] = correlation.partial(
                 float(found.tau[i]), pairs.kendall_tau_b(x, z[kept]), with_truth
             )
+        holding = whole if kept.all() else whole.among(kept)
+        given_size = holding.tau(x)
         rows.append(
             {
                 "proxy": column.proxy,
@@ -91,6 +95,9 @@ def ranked(
                 "regret": _regret(score, truth, kept, k),
                 "tau_given_params": given["params"],
                 "tau_given_flops": given["flops"],
+                "tau_given_size": given_size[0],
+                "tau_given_size_low": given_size[1],
+                "tau_given_size_high": given_size[2],
                 "n": int(found.n[i]),
                 "failed": column.failed,
                 "seconds": column.seconds,

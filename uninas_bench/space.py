@@ -154,3 +154,12 @@ class BoundedSpace(Protocol):
             The last architecture; None where a move found nothing to do in ``n_try`` attempts.
         """
         ...
+
+
+@runtime_checkable
+class StratifiedSpace(Protocol):
+    """A space that knows kinds among its architectures, so that a board can look at each kind alone."""
+
+    def families(self, architecture: Architecture) -> Mapping[str, str]:
+        """The kind of an architecture in every respect that the space knows: ``{"attention": "none"}``."""
+        ...

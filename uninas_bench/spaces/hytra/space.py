@@ -16,9 +16,10 @@ from uninas_bench.spaces.hytra.encoding import (
     write_digits,
     write_stages,
 )
-from uninas_bench.spaces.hytra.fabric import Fabric
+from uninas_bench.spaces.hytra.fabric import ATTENTIONS, Fabric
 from uninas_bench.spaces.hytra.macro import HytraScale
 from uninas_bench.spaces.indexed import IndexedSpace, shown
+from uninas_bench.spaces.shares import share_name
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Hytra(IndexedSpace[HytraScale]):
         if not legal or write_digits(digits, self._fabric) != architecture.encoding:
             raise InvalidArchitecture(f'{self.name}: "{architecture}" is no architecture of this space')
         return digits
+
+    def families(self, architecture: Architecture) -> Mapping[str, str]:
+        """How many of the layers are attentions; see `uninas_bench.space.StratifiedSpace`."""
+        digits = self.digits(architecture)
+        return {"attention": share_name(sum(digit in ATTENTIONS for digit in digits), len(digits))}
 
     def encoding_at(self, index: int) -> str:
         """The encoding in that place of the ascending order."""

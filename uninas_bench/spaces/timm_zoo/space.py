@@ -60,6 +60,10 @@ class TimmZoo(FiniteSpace[Scale]):
         """
         return self._model(architecture).family
 
+    def families(self, architecture: Architecture) -> Mapping[str, str]:
+        """`family`, under that name; see `uninas_bench.space.StratifiedSpace`."""
+        return {"family": self.family(architecture)}
+
     def spellings(self, architecture: Architecture) -> Mapping[str, str]:
         """Every spelling that `parse` accepts: timm's name and the index."""
         return {"string": architecture.encoding, "index": str(self.index(architecture))}

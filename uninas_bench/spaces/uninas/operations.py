@@ -41,6 +41,10 @@ _FAMILIES = {
     Family.REGULARISATION: ("dropout",),
 }  # fmt: skip
 FAMILY = {kind: family for family, kinds in _FAMILIES.items() for kind in kinds}
+PRODUCTS = frozenset(("matmul1", "matmul2"))
+"""Kinds that multiply two tensors: what attention is made of."""
+SPATIAL_CONVOLUTIONS = frozenset(("conv3", "conv_depth3", "conv_depth5"))
+"""Kinds that mix neighbouring places."""
 COUNTED = ("chunk", "copy", "concat", "add", "conv_exp", "conv_red", "conv_chunk")
 """Kinds whose name ends in a number of at least 2 that is theirs to choose."""
 UNARY = (

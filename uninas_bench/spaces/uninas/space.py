@@ -11,6 +11,7 @@ from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.bounds import Bounds
 from uninas_bench.errors import InvalidArchitecture, UserError
 from uninas_bench.spaces.scaled import ScaledSpace
+from uninas_bench.spaces.shares import share_name
 from uninas_bench.spaces.uninas.additions import additions
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.canonical import canonical_design
@@ -20,6 +21,7 @@ from uninas_bench.spaces.uninas.graph import Graph, GraphError
 from uninas_bench.spaces.uninas.macro import UninasScale, check_design, places
 from uninas_bench.spaces.uninas.magnitude import check_magnitudes
 from uninas_bench.spaces.uninas.notation import write_graph
+from uninas_bench.spaces.uninas.operations import PRODUCTS, SPATIAL_CONVOLUTIONS
 from uninas_bench.spaces.uninas.templates import HEAD_CHANNELS, template
 from uninas_bench.spaces.uninas.walk import Walk, WalkSettings
 from uninas_bench.tasks import find_task
@@ -242,6 +244,20 @@ class Uninas(ScaledSpace[UninasScale]):
         design = self._checked(architecture, task)
         self._check_magnitudes(design, task)
         return UninasNetwork(design, self._scale, task.resolution, task.classes)
+
+    def families(self, architecture: Architecture) -> Mapping[str, str]:
+        """How many of the blocks have attention (a matrix product), and how many a spatial convolution.
+
+        Blocks are counted, not FLOPs, whose shares depend on the resolution. See `StratifiedSpace`.
+        """
+        kinds = [
+            {node.operation.kind for graph in block for node in graph.nodes}
+            for _, _, block in self.design(architecture).blocks()
+        ]
+        return {
+            name: share_name(sum(bool(found & members) for found in kinds), len(kinds))
+            for name, members in (("attention", PRODUCTS), ("convolution", SPATIAL_CONVOLUTIONS))
+        }
 
     def diagram(
         self,
