@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from uninas_bench.cli import options
+from uninas_bench.errors import UserError
 from uninas_bench.version import __version__
+
+
+def _read_across(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.strip(", "):
+        raise UserError(f"--across {text!r}: expected names of tables with commas between them, or all")
+    return text
 
 
 @click.command(name="leaderboard")
@@ -17,6 +24,25 @@ from uninas_bench.version import __version__
 @options.scale_option
 @options.task_option
 @options.ground_truth_option
+@click.option(
+    "--across", metavar="all|A,B", callback=_read_across,
+    help="One board over several tables of accuracies: the named ones, or all whose scores come with us.",
+)  # fmt: skip
+@click.option(
+    "--given", type=click.Choice(("size",)),
+    help="With --across: also what is left of tau when parameters and FLOPs are known.",
+)  # fmt: skip
+@click.option(
+    "--strata", is_flag=True, help="With --across: also tau in the families of architectures of each space."
+)
+@click.option(
+    "--stored-only", is_flag=True,
+    help="With --across: compute nothing; proxies whose scores are missing have no tau on that table.",
+)  # fmt: skip
+@click.option(
+    "--figure", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="With --across: draw the board as a heat map, .png, .svg or .pdf.",
+)  # fmt: skip
 @options.proxies_option
 @click.option(
     "--aggregate", "aggregates", metavar="[NAME=]KIND:A+B", multiple=True,
@@ -56,6 +82,11 @@ def command(
     space: str | None,
     scale: Mapping[str, str],
     ground_truth: str | None,
+    across: str | None,
+    given: str | None,
+    strata: bool,
+    stored_only: bool,
+    figure: Path | None,
     proxies: tuple[str, ...] | None,
     store: str | None,
     plugins: tuple[Path, ...],
@@ -72,7 +103,6 @@ def command(
     from rich.console import Console
 
     from uninas_bench.cli.progress import scoring_progress
-    from uninas_bench.errors import UserError
     from uninas_bench.leaderboard import build
     from uninas_bench.store import default_store_url
 
@@ -81,9 +111,22 @@ def command(
     talk = console if format_ == "table" and output is None else Console(stderr=True, highlight=False)
     if scale and space is None:
         raise UserError("--scale without --space: name the space too")
+    subject = {"--space": space, "--task": settings["task"], "--ground-truth": ground_truth}
+    only = {"--given": given, "--strata": strata, "--stored-only": stored_only, "--figure": figure}
+    _check_across(across, subject, only)
     host = options.host_with(plugins)
     location = store or default_store_url()
     talk.print(_store_line(store, location), soft_wrap=True, markup=False)
+    if across is not None:
+        from uninas_bench.cli.across import show_across
+
+        del settings["task"], settings["k"]
+        show_across(
+            across, host=host, store=location, proxies=proxies, given_size=given == "size", strata=strata,
+            compute=not stored_only, figure=figure, form=format_, output=output, workers=workers,
+            console=console, talk=talk, **settings,
+        )  # fmt: skip
+        return
 
     def announce(subject: Mapping[Any, Any]) -> None:
         from uninas_bench.report.sentences import subject_line
@@ -111,6 +154,17 @@ def command(
         print_board(frame, console, (_saved_line(frame.attrs, progress.computed),))
         return
     options.deliver(_text(frame, format_), output)
+
+
+def _check_across(across: str | None, subject: Mapping[str, Any], only: Mapping[str, Any]) -> None:
+    """Refuse options of the other kind of board."""
+    if across is None:
+        for option, value in only.items():
+            if value:
+                raise UserError(f"{option} without --across: it belongs to the board over several tables")
+    for option, value in subject.items():
+        if across is not None and value is not None:
+            raise UserError(f"--across {across} with {option}: give one or the other")
 
 
 def _text(frame: Any, format_: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,10 +117,12 @@ DROPPED_FIRST = ("bar", "weighted", "flops", "ndcg", "rho", "passes", "params", 
 """What goes, in this order, while a board is too wide; place, proxy, tau and failed always stay."""
 
 
-def narrowed(columns: list[Column], width: int, gap: int = 2) -> list[Column]:
-    """The columns that fit into ``width`` characters, ``gap`` between them."""
+def narrowed(
+    columns: list[Column], width: int, gap: int = 2, dropped: Sequence[str] = DROPPED_FIRST
+) -> list[Column]:
+    """The columns that fit into ``width`` characters, ``gap`` between them; ``dropped`` go, in that order."""
     kept = list(columns)
-    for key in DROPPED_FIRST:
+    for key in dropped:
         if sum(column.width for column in kept) + gap * (len(kept) - 1) <= width:
             break
         kept = [column for column in kept if column.key != key]
