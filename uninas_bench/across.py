@@ -136,6 +136,7 @@ def build(
         "tables": facts,
         "seed": seed,
         "failed": failed,
+        "strata": strata,
         "intervals": {
             "method": correlations.method,
             "level": correlations.level,

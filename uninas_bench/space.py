@@ -156,6 +156,10 @@ class BoundedSpace(Protocol):
         ...
 
 
+SMALLEST_FAMILY = 20
+"""Boards do not rank on families of fewer architectures: their taus would be noise."""
+
+
 @runtime_checkable
 class StratifiedSpace(Protocol):
     """A space that knows kinds among its architectures, so that a board can look at each kind alone."""

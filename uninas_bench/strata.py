@@ -11,13 +11,10 @@ import numpy as np
 from uninas_bench.architecture import Architecture
 from uninas_bench.ground_truth.noise import noise_ceiling
 from uninas_bench.intervals import Failed, Method, rank_correlations
-from uninas_bench.space import StratifiedSpace
+from uninas_bench.space import SMALLEST_FAMILY, StratifiedSpace
 
 if TYPE_CHECKING:
     from uninas_bench.gathering import Gathered
-
-SMALLEST = 20
-"""Families of fewer architectures are not ranked: their taus would be noise."""
 
 
 def families(found: Gathered) -> dict[str, list[str]]:
@@ -66,5 +63,5 @@ def stratum(
 
 def ranked_families(members: Mapping[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, int]]:
     """The families that are large enough, and the sizes of the others."""
-    large = {name: encodings for name, encodings in members.items() if len(encodings) >= SMALLEST}
+    large = {name: encodings for name, encodings in members.items() if len(encodings) >= SMALLEST_FAMILY}
     return large, {name: len(encodings) for name, encodings in members.items() if name not in large}

@@ -10,6 +10,7 @@ from uninas_bench.report.cells import MISSING, Column, interval, milliseconds, n
 from uninas_bench.report.formats import to_json
 from uninas_bench.report.sentences import packed_lines, subject_line, versions_line
 from uninas_bench.report.tables import GAP, latex_table, markdown_table, terminal_table
+from uninas_bench.space import SMALLEST_FAMILY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,8 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
         for name, facts in attrs["tables"].items()
         for proxy, reason in facts["not_comparable"].items()
     }
+    if frame.attrs["strata"] and not any(facts["strata"] for _, facts in _numbered(frame)):
+        lines.append(f"no family of {SMALLEST_FAMILY} architectures or more is known in these tables")
     return [*lines, *packed_lines({**attrs, "not_comparable": differing})]
 
 
@@ -222,7 +225,7 @@ def _values(
     scored = rows["n"].notna()
     texts = [signed(value) if there else "" for value, there in zip(rows[name], scored, strict=True)]
     ends = [
-        interval(low, high) if there else ""
+        interval(low, high) if there and low == low else ""  # noqa: PLR0124  (NaN)
         for low, high, there in zip(rows[f"{name}_low"], rows[f"{name}_high"], scored, strict=True)
     ]
     if ceiling:

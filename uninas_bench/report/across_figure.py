@@ -119,9 +119,9 @@ def _names(axes: Axes, frame: pd.DataFrame, proxies: list[str], *, shown: bool) 
     axes.tick_params(axis="y", length=0, labelsize=8)
     for label, proxy in zip(axes.get_yticklabels()[1:], proxies, strict=True):
         if means["baseline"][proxy]:
-            label.set_style("italic")
+            label.set_fontstyle("italic")
             label.set_color(MUTED)
-    axes.get_yticklabels()[0].set_weight("bold")
+    axes.get_yticklabels()[0].set_fontweight("bold")
 
 
 def _head(facts: Mapping[str, Any]) -> str:
@@ -134,4 +134,4 @@ def _scale(figure: Figure, axes: Axes, map_: Any, norm: Any) -> None:
     bar = figure.colorbar(ScalarMappable(norm, map_), cax=axes)
     bar.set_ticks([-1, -0.5, 0, 0.5, 1])
     bar.ax.tick_params(labelsize=7.5, colors=INK, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
