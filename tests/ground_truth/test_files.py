@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uninas_bench.errors import InvalidFile
-from uninas_bench.ground_truth.files import is_table, read_info, read_table, write_table
-from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo
+from uninas_bench.ground_truth.files import content_sha256, is_table, read_info, read_table, write_table
+from uninas_bench.ground_truth.table import COLUMNS, GroundTruth, GroundTruthInfo, TrainingRecord
 
 INFO = GroundTruthInfo("t", "nasbench201", "channels=16,cells=5", "cifar10", 'a "protocol", süß', "source")
 
@@ -104,6 +106,49 @@ def test_the_file_is_what_its_description_says(tmp_path: Path) -> None:
 def _text(body: str) -> bytes:
     head = json.dumps(dict.fromkeys(("name", "space", "scale", "task", "protocol", "source"), "x"))
     return gzip.compress(f"# {head}\n{body}".encode(), mtime=0)
+
+
+RECORD = TrainingRecord("steps=2,rate=0.1", 1, 2, "digits-1", ("torch 1, cpu", "torch 2, cpu"), 12, 34.5)
+
+
+def test_a_record_of_the_training_comes_back(tmp_path: Path) -> None:
+    info = replace(INFO, training=RECORD)
+    write_table(GroundTruth(info, table().rows), tmp_path / "t.csv.gz")
+    assert read_table(tmp_path / "t.csv.gz").info == info == read_info(tmp_path / "t.csv.gz")
+
+
+def test_without_a_record_the_file_is_what_older_versions_wrote_and_read(tmp_path: Path) -> None:
+    write_table(table(1, 1), tmp_path / "t.csv.gz")
+    first = gzip.decompress((tmp_path / "t.csv.gz").read_bytes()).decode().splitlines()[0]
+    assert set(json.loads(first.removeprefix("# "))) == {
+        "name", "space", "scale", "task", "protocol", "source"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "all well",
+        {},
+        {**asdict(RECORD), "seconds": "many"},
+        {**asdict(RECORD), "made_with": [1]},
+        {**asdict(RECORD), "more": 1},
+    ],
+)
+def test_a_damaged_record_is_one_line(tmp_path: Path, record: object) -> None:
+    head = json.dumps({**asdict(INFO), "training": record})
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(f"# {head}\n".encode()))
+    with pytest.raises(InvalidFile, match='"training" in its first line is no record') as caught:
+        read_info(tmp_path / "t.csv.gz")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_content_has_one_checksum_whatever_packed_it(tmp_path: Path) -> None:
+    write_table(table(), tmp_path / "t.csv.gz")
+    text = gzip.decompress((tmp_path / "t.csv.gz").read_bytes())
+    assert content_sha256(table()) == hashlib.sha256(text).hexdigest()
+    assert content_sha256(read_table(tmp_path / "t.csv.gz")) == content_sha256(table())
+    assert content_sha256(table(19)) != content_sha256(table())
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,13 @@ def test_means_are_weighted_by_their_counts() -> None:
     assert table(rows).counts().to_dict() == {"a": 4, "b": 0}
 
 
+def test_means_that_are_equal_in_decimals_tie() -> None:
+    """0.1 + 0.2 is not 0.3 in binary; rank statistics must not see it."""
+    pairs = [("a", 10.1, 10.2), ("b", 10.3, 10.0), ("c", 10.15, 10.15)]
+    rows = [(name, str(k), 1, value, 1.0) for name, *values in pairs for k, value in enumerate(values)]
+    assert table(rows).accuracies().nunique() == 1
+
+
 def test_seeds_are_in_numerical_order() -> None:
     assert table().seeds == ("777", "888", "1000")
     matrix = table().seed_matrix()

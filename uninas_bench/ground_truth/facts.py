@@ -128,7 +128,7 @@ def histogram(accuracies: NDArray[np.float64]) -> Histogram:
     first, last = max(accuracies.min(), low - (high - low)), accuracies.max()
     width = next((w for w in _WIDTHS if (last - first) / w <= _MOST_BINS - 2), _WIDTHS[-1])
     start, stop = int(np.floor(first / width + 1e-9)), int(np.ceil(last / width - 1e-9))
-    edges = np.arange(start, max(stop, start + 1) + 1, dtype=np.float64) * width
+    edges = np.round(np.arange(start, max(stop, start + 1) + 1, dtype=np.float64) * width, 10)
     inside = accuracies[accuracies >= edges[0]]
     # An accuracy that is an edge in decimals must not fall below it in binary.
     counts = np.histogram(np.minimum(inside + 1e-9, edges[-1]), edges)[0].astype(np.int64)

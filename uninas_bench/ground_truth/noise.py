@@ -84,7 +84,8 @@ def noise_ceiling(
     if len(matrix) < 3:
         return None
     generator = rng or np.random.default_rng(0)
-    halves = list(_halves(matrix, generator))
+    # Half means that are equal in decimals must tie, whatever order they were added in.
+    halves = [(left.round(12), right.round(12)) for left, right in _halves(matrix, generator)]
     taus = [_tau(left, right) for left, right in halves]
     split_half = float(np.mean(taus))
     if math.isnan(split_half):

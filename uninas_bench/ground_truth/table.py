@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COLUMNS = ("architecture", "seed", "count", "accuracy", "loss")
 MEAN = "mean"
 """The seed of a row that averages several trainings."""
+_DIGITS = 12
+"""Of means: far below what any accuracy is written with, and above the rounding errors of a sum."""
 CHANCE_MARGIN = 1.2
 """Up to this multiple of 100 / classes an accuracy counts as chance level."""
 
@@ -156,7 +158,9 @@ class GroundTruth:
         weight = self._rows["count"].clip(lower=1).to_numpy()
         # Unlike a group's sum in pandas, bincount keeps a NaN: a loss known in part is no mean.
         sums = np.bincount(codes, weight * self._rows[column].to_numpy())
-        return pd.Series(sums / np.bincount(codes, weight), index=pd.Index(encodings), name=column)
+        # Means that are equal in decimals must tie, or the last bits of their sums would rank them.
+        means = np.round(sums / np.bincount(codes, weight), _DIGITS)
+        return pd.Series(means, index=pd.Index(encodings), name=column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def _record(record: TrainingRecord, name: str) -> list[tuple[str, str]]:
             "settings",
             f"{record.settings}; protocol version {record.version}, space version {record.space_version}",
         ),
-        ("cost", f"{hours} of one thread, {record.trainings:,} trainings of {each:.1f} s on average"),
+        ("cost", f"{hours}, {record.trainings:,} trainings of {each:.1f} s on average"),
         ("made with", "; ".join(record.made_with) or "unknown"),
         ("images", record.images),
         ("check it", f"uninas-bench ground-truth verify {name} --retrain 2"),
