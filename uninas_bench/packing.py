@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -107,7 +108,7 @@ def _packed(proxy: Proxy, configuration: Configuration, columns: Columns) -> Pac
         sees_images=bool(configuration.images),
         components=tuple(proxy.components),
         seconds=float(columns.cells["seconds"].mean()),
-        passes=None if passes != passes else passes,  # noqa: PLR0124  (NaN)
+        passes=None if math.isnan(passes) else passes,
     )
 
 

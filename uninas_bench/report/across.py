@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -197,7 +198,7 @@ def _front(total: pd.DataFrame, *, ceiling: bool) -> list[Column]:
     """Place and name of every row."""
     place, places = 0, []
     for baseline, mean in zip(total["baseline"], total["mean_place"], strict=True):
-        counts = not baseline and mean == mean  # noqa: PLR0124  (NaN)
+        counts = not baseline and not math.isnan(mean)
         place += counts
         places.append(str(place) if counts else "·" if baseline else MISSING)
     return [
@@ -225,7 +226,7 @@ def _values(
     scored = rows["n"].notna()
     texts = [signed(value) if there else "" for value, there in zip(rows[name], scored, strict=True)]
     ends = [
-        interval(low, high) if there and low == low else ""  # noqa: PLR0124  (NaN)
+        interval(low, high) if there and not math.isnan(low) else ""
         for low, high, there in zip(rows[f"{name}_low"], rows[f"{name}_high"], scored, strict=True)
     ]
     if ceiling:

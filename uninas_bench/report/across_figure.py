@@ -6,7 +6,8 @@ wrong way round) over white to blue: a pair that the colour-blind tell apart, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from uninas_bench.report.cells import MISSING, share, signed
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 INK, MUTED, NOTHING = "#1a1a1a", "#5c5c5c", "#ececec"
 _COLOURS = ("#7f3b08", "#e08214", "#fdd0a2", "#ffffff", "#9ecae1", "#3182bd", "#08306b")
-_CELL = (0.92, 0.27)
+_CELL = (1.0, 0.27)
 """Inches of a cell."""
-_DARK = 0.55
-"""From that tau on a cell is so dark that its number is white."""
+_DARK = 0.4
+"""Below that luminance of its colour a cell's number is white."""
+_GAP = 1.35
+"""Rows from the top to the first proxy: the ceilings and some room."""
 _LABELS = 1.5
 _HEAD, _FOOT, _BAR = 0.95, 0.45, 1.0
 
@@ -39,19 +42,20 @@ def draw_across(frame: pd.DataFrame, *, given_size: bool = False) -> Figure:
     from uninas_bench.across import matrix
 
     tables = frame.attrs["tables"]
-    panels = [("tau", "Kendall's tau-b with measured accuracy")]
+    panels = [("tau", "Kendall's tau-b")]
     if given_size:
         panels.append(("tau_given_size", "given parameters and FLOPs"))
     values = [matrix(frame, name) for name, _ in panels]
-    rows, columns = len(values[0]) + 1, len(tables)
+    rows, columns = len(values[0]), len(tables)
     # One table alone has room for its names all the same.
     panel = max(columns * _CELL[0], 2.2)
     width = _LABELS + len(panels) * (panel + 0.2) + _BAR
-    height = _HEAD + _FOOT + (rows + 0.35) * _CELL[1]
+    inches = (rows + _GAP) * _CELL[1]
+    height = _HEAD + _FOOT + inches
     figure = Figure(figsize=(width, height), facecolor="white")
     map_ = LinearSegmentedColormap.from_list("tau", _COLOURS)
     norm = Normalize(-1, 1)
-    bottom, tall = _FOOT / height, (rows + 0.35) * _CELL[1] / height
+    bottom, tall = _FOOT / height, inches / height
     for place, ((_, title), found) in enumerate(zip(panels, values, strict=True)):
         left = (_LABELS + place * (panel + 0.2)) / width
         axes = figure.add_axes((left, bottom, panel / width, tall))
@@ -84,20 +88,18 @@ def _panel(
             text = share(known["corrected"]) if known else MISSING
             axes.text(x + 0.5, 0.5, text, ha="center", va="center", fontsize=8, color=INK, weight="bold")
         for y, value in enumerate(found[name]):
-            known_value = value == value  # noqa: PLR0124  (NaN)
-            place = (x, y + 1.35)
-            if known_value:
-                box = Rectangle(place, 1, 1, facecolor=map_(norm(value)), edgecolor="white", linewidth=1)
-            else:
-                box = Rectangle(place, 1, 1, facecolor=NOTHING, edgecolor="white", linewidth=1, hatch="////")
-            axes.add_patch(box)
-            colour = "white" if known_value and abs(value) >= _DARK else INK
-            if known_value:
-                axes.text(
-                    x + 0.5, y + 1.85, signed(value, 2), ha="center", va="center", fontsize=8, color=colour
-                )
+            box: dict[str, Any] = {"edgecolor": "white", "linewidth": 1}
+            if math.isnan(value):
+                axes.add_patch(Rectangle((x, y + _GAP), 1, 1, facecolor=NOTHING, hatch="////", **box))
+                continue
+            fill = map_(norm(value))
+            axes.add_patch(Rectangle((x, y + _GAP), 1, 1, facecolor=fill, **box))
+            axes.text(
+                x + 0.5, y + _GAP + 0.5, signed(value, 2), ha="center", va="center", fontsize=8,
+                color="white" if _luminance(fill) < _DARK else INK,
+            )  # fmt: skip
     axes.set_xlim(0, len(tables))
-    axes.set_ylim(len(found) + 1.35, 0)
+    axes.set_ylim(len(found) + _GAP, 0)
     axes.xaxis.tick_top()
     axes.set_xticks([x + 0.5 for x in range(len(tables))], [_head(facts) for facts in tables.values()])
     axes.tick_params(length=0, labelsize=7.5, colors=INK, pad=3)
@@ -113,8 +115,8 @@ def _names(axes: Axes, frame: pd.DataFrame, proxies: list[str], *, shown: bool) 
     labels = ["noise ceiling"]
     for proxy in proxies:
         mean = means["mean_place"][proxy]
-        labels.append(f"{proxy} [{mean:.1f}]" if mean == mean else proxy)  # noqa: PLR0124  (NaN)
-    ticks = [0.5, *(y + 1.85 for y in range(len(proxies)))]
+        labels.append(proxy if math.isnan(mean) else f"{proxy} [{mean:.1f}]")
+    ticks = [0.5, *(y + _GAP + 0.5 for y in range(len(proxies)))]
     axes.set_yticks(ticks, labels)
     axes.tick_params(axis="y", length=0, labelsize=8)
     for label, proxy in zip(axes.get_yticklabels()[1:], proxies, strict=True):
@@ -122,6 +124,12 @@ def _names(axes: Axes, frame: pd.DataFrame, proxies: list[str], *, shown: bool) 
             label.set_fontstyle("italic")
             label.set_color(MUTED)
     axes.get_yticklabels()[0].set_fontweight("bold")
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    """Of a colour in 0..1, as eyes weigh it (Rec. 709)."""
+    red, green, blue = colour[:3]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _head(facts: Mapping[str, Any]) -> str:
