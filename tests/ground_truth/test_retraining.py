@@ -117,6 +117,13 @@ def test_the_choice_follows_the_seed(built: GroundTruth) -> None:
     assert all(len({encoding for encoding, _ in chosen}) == 2 for chosen in choices)
 
 
+def test_a_setting_that_came_after_the_table_has_its_default(built: GroundTruth) -> None:
+    older = record(built).settings.replace(f",decay={TrainingSettings().decay}", "")
+    assert older != record(built).settings
+    (found,) = retrain(with_record(built, settings=older), HOST, count=1).outcomes()
+    assert found.equal
+
+
 def outcome(z: float, equal: bool = False) -> Retrained:
     return Retrained("a", "0", 50.0, 50.0, equal, 50.0, 4, z, True)
 
@@ -135,7 +142,7 @@ def test_a_shift_of_all_is_found_together() -> None:
         ({"version": 99}, "trained with version 99 of the protocol; version 1 is installed"),
         ({"space_version": 99}, "trained with version 99 of the space nasbench201"),
         ({"images": "others"}, "the images of digits are not those that tiny was trained on"),
-        ({"settings": "batch=32,steps=2"}, "this version reads that as batch=32,source=task"),
+        ({"settings": "steps=02"}, "trained under steps=02, which is read as steps=2 here"),
         ({"settings": "steps=2,magic=1"}, 'no setting of short_training "magic"'),
     ],
 )

@@ -178,13 +178,16 @@ def _trainer(
                 f"ground truth {name} was trained with version {then} of {what}; version {now} is "
                 "installed, whose accuracies are others"
             )
-    pairs = dict(part.split("=", 1) for part in record.settings.split(","))
+    pairs = dict(part.partition("=")[::2] for part in record.settings.split(","))
     settings = read_settings("short_training", TrainingSettings(), pairs)
     assert isinstance(settings, TrainingSettings)
-    if str(settings) != record.settings:
-        raise UserError(
-            f"ground truth {name} was trained under {record.settings}; this version reads that as {settings}"
-        )
+    # A setting that came since has a default under which the protocol, being of one version, is what it was.
+    for setting, text in pairs.items():
+        if str(getattr(settings, setting)) != text:
+            raise UserError(
+                f"ground truth {name} was trained under {setting}={text}, which is read as "
+                f"{setting}={getattr(settings, setting)} here"
+            )
     source = find_images(dataset, host.data, data)
     if source is None:
         raise UserError(f"{dataset}: no images at hand; give them with --data {dataset}=FILE.npz|FOLDER")
