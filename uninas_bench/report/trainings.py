@@ -88,7 +88,7 @@ def training_notes(results: Sequence[Result]) -> list[str]:
     for run in {run.recipe_sha: run for run in results}.values():
         began = "; begins with weights of an earlier training" if run.pretrained else ""
         notes.append(
-            f"{run.recipe}: {run.protocol}; {run.task} at {run.resolution[0]}x{run.resolution[1]}, "
+            f"{run.recipe}: {run.protocol}; "
             f"{run.training_images:,} training and {run.test_images:,} test images{began}"
         )
     conventions = sorted({(run.convention, run.flops_resolution) for run in results if run.flops is not None})
