@@ -149,6 +149,8 @@ def leaderboard(
     proxies: Sequence[str | Proxy] | None = None,
     sample: int | None = None,
     seed: int = 0,
+    *,
+    across: str | Sequence[str | Path | GroundTruth] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Rank proxies by rank correlation with ground truth; without arguments, on the embedded table.
@@ -160,12 +162,26 @@ def leaderboard(
         proxies: default all that are installed.
         sample: how many architectures to draw from the table; None takes all.
         seed: fixes the sample, the scores and the bootstrap.
-        options: see `uninas_bench.leaderboard.build`; such as ``aggregates=["rank: vkdnw + flops"]``.
+        across: instead of ``space``, ``task`` and ``ground_truth``: several tables, by name, path or object,
+            or ``"all"`` whose scores come with the package; see `uninas_bench.across.build`.
+        options: see `uninas_bench.leaderboard.build`; such as ``aggregates=["rank: vkdnw + flops"]``. With
+            ``across`` also ``strata=True`` and ``compute=False``.
 
     Returns:
         One row per proxy, best first: ``proxy, tau, tau_low, tau_high, rho, ...``; ``frame.attrs`` holds n,
-        seeds, noise ceiling, table and versions.
+        seeds, noise ceiling, table and versions. With ``across`` one row per proxy and table, best mean
+        place first.
+
+    Raises:
+        UserError: ``across`` beside ``space``, ``task`` or ``ground_truth``; or what `build` raises.
     """
+    if across is not None:
+        from uninas_bench.across import build as build_across
+        from uninas_bench.errors import UserError
+
+        if not (space is None and task is None and ground_truth is None):
+            raise UserError("across=... with space, task or ground_truth: give one or the other")
+        return build_across(across, proxies, sample=sample, seed=seed, **options)
     from uninas_bench.leaderboard import build
 
     return build(space, task, ground_truth, proxies, sample=sample, seed=seed, **options)

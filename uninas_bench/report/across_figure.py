@@ -21,7 +21,7 @@ INK, MUTED, NOTHING = "#1a1a1a", "#5c5c5c", "#ececec"
 _COLOURS = ("#7f3b08", "#e08214", "#fdd0a2", "#ffffff", "#9ecae1", "#3182bd", "#08306b")
 _CELL = (1.0, 0.27)
 """Inches of a cell."""
-_DARK = 0.4
+_DARK = 0.5
 """Below that luminance of its colour a cell's number is white."""
 _GAP = 1.35
 """Rows from the top to the first proxy: the ceilings and some room."""
