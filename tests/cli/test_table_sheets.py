@@ -80,7 +80,7 @@ def test_retraining_on_this_machine_gives_every_digit_again(run: Run, built: Pat
     assert len(lines) == 2
     for line in lines:
         assert re.match(r"ok +retrained +\|.*\| seed [01]: [\d.]+ stored, [\d.]+ here: equal$", line), line
-    assert "as here: every digit must come out again" in said
+    assert "made by what runs here: every digit must come out again" in said
     assert run("ground-truth", "verify", built, "--retrain", 2, "--workers", 1).stdout == said
     others = run("ground-truth", "verify", built, "--retrain", 2, "--seed", 1, "--workers", 1).stdout
     assert [line for line in others.splitlines() if " retrained " in line] != lines

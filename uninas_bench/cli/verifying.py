@@ -42,9 +42,9 @@ def verify(
 ) -> None:
     """Check the table NAME (or a file): encodings, ranges, duplicates, seeds, the checksum of its source.
 
-    With --retrain, N architectures are trained again under the table's own protocol. With the libraries and
-    the processor that made the table every digit must come out again; elsewhere the new accuracy must lie
-    within four standard deviations of the stored ones.
+    With --retrain, N architectures are trained again under the table's own protocol. With the versions,
+    libraries and processor that made the table every digit must come out again; elsewhere the new accuracy
+    must lie within four standard deviations of the stored ones.
     """
     from uninas_bench.ground_truth.catalogue import find_ground_truth
     from uninas_bench.ground_truth.verification import checks
@@ -69,30 +69,25 @@ def _retrain(
     from uninas_bench.ground_truth.retraining import LIMIT, retrain, together
 
     found = retrain(table, host, count=count, seed=seed, workers=workers, device=device, data=data)
-    _say(None, "retraining", _premise(table, found))
+    _say(None, "retraining", _premise(found))
     outcomes = []
     for outcome in found.outcomes():
         outcomes.append(outcome)
         _say(outcome.passed, "retrained", _sentence(outcome))
     failed = ["retrained"] * (not all(outcome.passed for outcome in outcomes))
     shift = together(outcomes)
-    if len(outcomes) > 1 and not found.alike and not math.isnan(shift):
+    if len(outcomes) > 1 and found.differences and not math.isnan(shift):
         _say(abs(shift) <= LIMIT, "together", f"z = {shift:+.2f} of {len(outcomes)} architectures")
         failed += ["together"] * (abs(shift) > LIMIT)
     return failed
 
 
-def _premise(table: GroundTruth, found: Retraining) -> str:
-    record = table.info.training
-    assert record is not None
-    if found.alike:
-        return f"made with {found.here}, as here: every digit must come out again"
+def _premise(found: Retraining) -> str:
+    if not found.differences:
+        return "made by what runs here: every digit must come out again"
     spread = "unknown" if math.isnan(found.deviation) else f"{found.deviation:.2f} points"
-    made = "; ".join(record.made_with) or "something unknown"
-    return (
-        f"made with {made}; here {found.here}: equal, or within the spread of seeds (pooled standard "
-        f"deviation {spread})"
-    )
+    differences = "; ".join(found.differences)
+    return f"{differences}: equal, or within the spread of seeds (pooled standard deviation {spread})"
 
 
 def _sentence(outcome: Retrained) -> str:

@@ -68,15 +68,14 @@ class Retraining:
 
     Attributes:
         choices: pairs of encoding and seed.
-        alike: libraries and processor are those of every training behind the table: digits must be equal.
-        here: what this process runs with.
+        differences: from how the table was made, one text each: versions, images, libraries, processor. Where
+            there are none, digits must be equal.
         deviation: the pooled standard deviation between seeds; NaN where the table has one seed.
         outcomes: trains, and yields one outcome per choice, in their order.
     """
 
     choices: tuple[tuple[str, str], ...]
-    alike: bool
-    here: str
+    differences: tuple[str, ...]
     deviation: float
     outcomes: Callable[[], Iterator[Retrained]]
 
@@ -93,11 +92,11 @@ def retrain(
 ) -> Retraining:
     """Choose ``count`` random architectures, and for each one of its stored seeds, to be trained again.
 
-    An outcome passes where it equals the stored one. Where the table was made with the same libraries on the
-    same processor, nothing else passes. Elsewhere rounding differs and a training goes another way from some
-    step on, so it is one more draw from those of other seeds: it passes within `LIMIT` standard deviations of
-    ``now - mean``, s * sqrt(1 + 1/count), where s is the pooled standard deviation between the seeds of an
-    architecture, or the architecture's own where that is larger.
+    An outcome passes where it equals the stored one. Where the table was made by the same versions, with the
+    same libraries on the same processor, nothing else passes. Elsewhere rounding differs at least, and a
+    training goes another way from some step on, so it is one more draw from those of other seeds: it passes
+    within `LIMIT` standard deviations of ``now - mean``, s * sqrt(1 + 1/count), where s is the pooled standard
+    deviation between the seeds of an architecture, or the architecture's own where that is larger.
 
     Args:
         table: that this program trained.
@@ -109,8 +108,8 @@ def retrain(
         data: image sources.
 
     Raises:
-        UserError: the table does not say how it was trained, something that its numbers depend on is of
-            another version here, the images are not at hand or others, or there are fewer than ``count``.
+        UserError: the table does not say how it was trained, its settings cannot be read here, the images are
+            not at hand, or there are fewer architectures than ``count``.
     """
     from uninas_bench.provenance import made_with, provenance
 
@@ -121,14 +120,14 @@ def retrain(
             "its accuracies are printed or imported ones, or the table was written before there were records"
         )
     space = table_space(table.info, host)
-    trainer = _trainer(table, record, space, host, data)
+    trainer = _trainer(table, record, host, data)
     choices = _choices(table, count, seed)
     here = made_with(provenance(host, command="", device=device, workers=workers))
+    differences = _differences(record, space, trainer, here)
     spread = seed_spread(table)
     deviation = spread.pooled if spread is not None else math.nan
 
     def outcomes() -> Iterator[Retrained]:
-        alike = record.made_with == (here,)
         for number, group in itertools.groupby(choices, lambda choice: choice[1]):
             encodings = [encoding for encoding, _ in group]
             scores = run(
@@ -141,10 +140,11 @@ def retrain(
                 status, message = cells.loc[encoding, ["status", "message"]]
                 yield _judged(
                     table, encoding, number, *values.loc[encoding, ["accuracy", "loss"]],
-                    message="" if status == Status.OK else f"{status}: {message}", spread=spread, alike=alike,
+                    message="" if status == Status.OK else f"{status}: {message}", spread=spread,
+                    alike=not differences,
                 )  # fmt: skip
 
-    return Retraining(choices, record.made_with == (here,), here, deviation, outcomes)
+    return Retraining(choices, differences, deviation, outcomes)
 
 
 def together(outcomes: list[Retrained]) -> float:
@@ -159,25 +159,15 @@ def together(outcomes: list[Retrained]) -> float:
 def _trainer(
     table: GroundTruth,
     record: TrainingRecord,
-    space: SearchSpace,
     host: Host,
     data: Mapping[str, str | Path | ImageSource] | None,
 ) -> ShortTraining:
-    """The protocol of the table, if this version still has it."""
+    """The protocol of the table."""
     from uninas_bench.data.catalogue import find_images
     from uninas_bench.ground_truth.training import ShortTraining, TrainingSettings
     from uninas_bench.proxy import read_settings
 
     name, dataset = table.info.name, find_task(table.info.task).dataset
-    for what, then, now in (
-        ("the protocol", record.version, ShortTraining.version),
-        (f"the space {space.name}", record.space_version, space.version),
-    ):
-        if then != now:
-            raise UserError(
-                f"ground truth {name} was trained with version {then} of {what}; version {now} is "
-                "installed, whose accuracies are others"
-            )
     pairs = dict(part.partition("=")[::2] for part in record.settings.split(","))
     settings = read_settings("short_training", TrainingSettings(), pairs)
     assert isinstance(settings, TrainingSettings)
@@ -191,12 +181,19 @@ def _trainer(
     source = find_images(dataset, host.data, data)
     if source is None:
         raise UserError(f"{dataset}: no images at hand; give them with --data {dataset}=FILE.npz|FOLDER")
-    if source.fingerprint != record.images:
-        raise UserError(
-            f"the images of {dataset} are not those that {name} was trained on: fingerprint "
-            f"{source.fingerprint}, not {record.images}"
-        )
     return ShortTraining(source, settings)
+
+
+def _differences(
+    record: TrainingRecord, space: SearchSpace, trainer: ShortTraining, here: str
+) -> tuple[str, ...]:
+    pairs = (
+        ("version of the protocol", str(record.version), str(trainer.version)),
+        (f"version of {space.name}", str(record.space_version), str(space.version)),
+        ("images", record.images, trainer.source.fingerprint),
+        ("made with", "; ".join(record.made_with) or "unknown", here),
+    )
+    return tuple(f"{what} {then}, here {now}" for what, then, now in pairs if then != now)
 
 
 def _choices(table: GroundTruth, count: int, seed: int) -> tuple[tuple[str, str], ...]:
