@@ -1,4 +1,4 @@
-"""Building a table: the sample, the rows, and going on after a stop."""
+"""Building a table: the rows, and going on after a stop."""
 
 from __future__ import annotations
 
@@ -9,28 +9,11 @@ import pytest
 import uninas_bench as ub
 from uninas_bench.engine import ProgressEvent
 from uninas_bench.errors import UserError
-from uninas_bench.ground_truth.build import build_table, representatives
+from uninas_bench.ground_truth.build import build_table
+from uninas_bench.ground_truth.sampling import representatives
 from uninas_bench.ground_truth.training import TrainingSettings
 from uninas_bench.host import build_host
 from uninas_bench.tasks import find_task
-
-
-def test_representatives_are_of_different_classes_and_hold_the_uniform_cells() -> None:
-    space = ub.space("nasbench201")
-    chosen = representatives(space, 50, seed=3)
-    classes = [space.canonical(architecture) for architecture in chosen]
-    assert len(set(classes)) == len(classes)
-    assert 50 <= len(classes) <= 55
-    for operation in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"):
-        uniform = space.parse(",".join([operation] * 6))
-        assert space.canonical(uniform) in classes
-    assert chosen == representatives(space, 50, seed=3)
-    assert chosen[:50] != representatives(space, 50, seed=4)[:50]
-
-
-def test_more_classes_than_there_are() -> None:
-    with pytest.raises(UserError, match="6466 classes"):
-        representatives(ub.space("nasbench201"), 6467, seed=0)
 
 
 def test_build_goes_on_where_it_stopped(tmp_path: Path) -> None:

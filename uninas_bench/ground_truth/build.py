@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from uninas_bench.architecture import Architecture, Task
 from uninas_bench.cells import Status
@@ -16,9 +14,6 @@ from uninas_bench.errors import UserError
 from uninas_bench.ground_truth.record import training_record
 from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
 from uninas_bench.ground_truth.training import ShortTraining, TrainingSettings
-from uninas_bench.seeds import derive_seed
-from uninas_bench.space import LISTABLE
-from uninas_bench.spaces.finite import FiniteSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,43 +21,6 @@ if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
     from uninas_bench.host import Host
     from uninas_bench.space import SearchSpace
-
-
-def representatives(space: SearchSpace, n: int, seed: int) -> list[Architecture]:
-    """``n`` random architectures of different canonical classes, and the uniform ones besides.
-
-    Uniform are those that make the same choice everywhere (the cell of 3x3 convolutions, the one of
-    skips): the extremes of a finite space.
-
-    Raises:
-        UserError: the space has fewer classes than ``n``.
-    """
-    rng = np.random.default_rng(derive_seed("representatives", space.name, seed))
-    found: dict[str, Architecture] = {}
-    whole = space.size if space.size is not None and space.size <= LISTABLE else None
-    draw = space.sample(whole, rng) if whole is not None else _endless(space, rng)
-    for architecture in draw:
-        found.setdefault(space.canonical(architecture), architecture)
-        if len(found) == n:
-            break
-    if len(found) < n:
-        raise UserError(f"{space.name} has {len(found)} classes of architectures, {n} were asked for")
-    for architecture in _uniform(space):
-        found.setdefault(space.canonical(architecture), architecture)
-    return list(found.values())
-
-
-def _endless(space: SearchSpace, rng: np.random.Generator) -> Iterable[Architecture]:
-    while True:
-        yield from space.sample(64, rng)
-
-
-def _uniform(space: SearchSpace) -> list[Architecture]:
-    if not isinstance(space, FiniteSpace):
-        return []
-    first, *others = space.options
-    shared = [choice for choice in first if all(choice in options for options in others)]
-    return [space.assemble([choice] * len(space.options)) for choice in shared]
 
 
 def build_table(
