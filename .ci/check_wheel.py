@@ -1,4 +1,4 @@
-"""What must lie in the wheel: three typed packages, the embedded table, the licence."""
+"""What must lie in the wheel: three typed packages, the embedded table with its scores, the licence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ FILES = (
     "uninas_bench_tables/py.typed",
     "uninas_bench_tables/README.md",
     "uninas_bench_tables/ground_truth/nasbench201-mnist-hard.csv.gz",
+    "uninas_bench_tables/scores/nasbench201-mnist-hard.csv.gz",
 )
 
 for file in FILES:

@@ -55,6 +55,35 @@ def test_commands_are_light(command: str) -> None:
     assert imported_by(code) == set()
 
 
+@pytest.mark.parametrize(
+    "command", ["leaderboard", "leaderboard --across all --given size", "leaderboard --across all --strata"]
+)
+def test_boards_of_shipped_scores_need_neither_torch_nor_a_database(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNINAS_BENCH_STORE", str(tmp_path / "scores.db"))
+    code = f"import sys; sys.argv[1:] = {command.split()!r}\nfrom uninas_bench.cli import main\nmain()"
+    assert imported_by(code) == {"pandas"}
+    assert not (tmp_path / "scores.db").exists()
+
+
+@pytest.mark.slow
+def test_the_board_of_shipped_scores_answers_in_about_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processor time: 1 s on a quiet machine, and half of it again for another table or two."""
+    monkeypatch.setenv("UNINAS_BENCH_STORE", str(tmp_path / "scores.db"))
+    call = [sys.executable, "-m", "uninas_bench", "leaderboard", "--across", "all", "--format", "json"]
+    seconds = []
+    for _ in range(3):
+        before = os.times()
+        subprocess.run(call, capture_output=True, check=True)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        seconds.append(spent)
+    assert min(seconds) < 2.5, seconds
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "spaces", "proxies"])
 def test_commands_answer_within_their_budget(command: str) -> None:

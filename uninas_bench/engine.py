@@ -88,9 +88,15 @@ def run(
         from uninas_bench.host import default_host
 
         host = default_host()
+
+    def known_images(space: str, scale: str, dataset: str, resolution: int) -> str:
+        known = packed.images(space, scale, dataset, resolution) if packed is not None else ""
+        # Images are no reason to refuse where nothing is to be computed; no score has this fingerprint.
+        return known or ("" if compute else "not at hand")
+
     plan = make_plan(
-        host, architectures, proxies, space=space, task=task, seed=seed, data=data,
-        known_images=packed.images if packed is not None else None,
+        host, architectures, proxies,
+        space=space, task=task, seed=seed, data=data, known_images=known_images,
     )  # fmt: skip
     runner = find_executor(host, executor, workers, timeout)
 

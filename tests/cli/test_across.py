@@ -1,0 +1,150 @@
+"""`leaderboard --across` and `scores pack`: from a store to a file to a board, and mistakes in one line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests import toy
+from tests.cli.test_leaderboard import PLUGIN
+from uninas_bench.ground_truth.files import write_table
+from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
+from uninas_bench.store import packed
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, fresh_host):
+    """Two imported tables, and a package whose folder of scores is empty."""
+    monkeypatch.setenv("UNINAS_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(packed, "packed_folder", lambda: tmp_path / "package")
+    packed._shipped.cache_clear()
+    for seed, (name, task) in enumerate((("first", "cifar10"), ("second", "cifar100"))):
+        found = toy.table(toy.architectures(12, seed=seed))
+        info = GroundTruthInfo(name, "nasbench201", found.info.scale, task, "made up", "tests")
+        write_table(GroundTruth(info, found.rows), tmp_path / "data" / "ground_truth" / f"{name}.csv.gz")
+    (tmp_path / "letters.py").write_text(PLUGIN)
+    (tmp_path / "package").mkdir()
+    yield tmp_path
+    packed._shipped.cache_clear()
+
+
+@pytest.fixture
+def across(files, run):
+    def across(*arguments, tables="first,second", code=0):
+        return run(
+            "leaderboard", "--across", tables, "--plugin", files / "letters.py",
+            "--store", files / "scores.db", "--workers", 1, *arguments, code=code,
+        )  # fmt: skip
+
+    return across
+
+
+def shown(name, *arguments):
+    return ("--proxies", name, *arguments)
+
+
+def pack(run, files, name, code=0):
+    return run(
+        "scores", "pack", "--ground-truth", name, "--plugin", files / "letters.py",
+        "--proxies", "letters,params,flops", "--store", files / "scores.db",
+        "--output", files / "package" / f"{name}.csv.gz", code=code,
+    )  # fmt: skip
+
+
+def test_a_board_is_computed_packed_and_shown_without_a_store(across, files, run):
+    first = across(*shown("letters"))
+    assert "1 nasbench201 [channels=8, cells=1] on cifar10 · ground truth: first" in first.stdout
+    assert "2 nasbench201 [channels=8, cells=1] on cifar100 · ground truth: second" in first.stdout
+    assert "saved: 72 scores of 72" in first.stdout
+    assert "first: scoring 12 architectures x 3 proxies on 1 worker: 36/36" in first.stderr
+    assert "second: scoring" in first.stderr
+    second = across(*shown("letters"))
+    assert "all 72 scores came from the store" in second.stdout
+    for name in ("first", "second"):
+        said = pack(run, files, name).stdout
+        assert "36 scores, 12 architectures x 3 proxies" in said
+    packed._shipped.cache_clear()
+    (files / "scores.db").unlink()
+    third = across("--proxies", "letters", tables="all")
+    assert "72 of 72 scores came with the package" in third.stdout
+    assert "nothing had to be computed" in third.stdout
+    assert "scoring" not in third.stderr
+    assert not (files / "scores.db").exists()
+
+    def numbers(text):
+        lines = [line.split() for line in text.splitlines()]
+        return [line for line in lines if {"letters", "params", "flops"} & set(line[1:2])]
+
+    # All but the last bits of mean seconds.
+    assert [row[:6] for row in numbers(third.stdout)] == [row[:6] for row in numbers(second.stdout)]
+    # An ordinary board says so, too.
+    alone = run(
+        "leaderboard", "--ground-truth", "first", "--proxies", "params", "--store", files / "scores.db"
+    )
+    assert "24 of 24 scores came with the package" in alone.stdout
+
+
+def test_every_form_and_the_figure(across, files):
+    rows = list(csv.DictReader(io.StringIO(across(*shown("letters"), "--format", "csv").stdout)))
+    assert {row["ground_truth"] for row in rows} == {"first", "second"}
+    found = json.loads(across(*shown("letters"), "--format", "json").stdout)
+    assert list(found["board"]["tables"]) == ["first", "second"]
+    markdown = across(*shown("letters"), "--format", "markdown", "--given", "size").stdout
+    assert "what is not size" in markdown
+    latex = across(*shown("letters"), "--format", "latex").stdout
+    assert latex.startswith("% needs")
+    across(*shown("letters"), "--output", files / "board.txt", "--strata")
+    text = (files / "board.txt").read_text()
+    assert text.startswith("1 nasbench201")
+    assert "\x1b" not in text
+    said = across(*shown("letters"), "--figure", files / "board.png", "--given", "size").stdout
+    assert f"wrote {files / 'board.png'}" in said
+    assert (files / "board.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_stored_only_computes_nothing(across, files):
+    result = across(*shown("letters"), "--stored-only")
+    assert "not scored, since scores are missing: letters" in result.stdout
+    assert not (files / "scores.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--across", "all", "--space", "uninas"), "--across all with --space: give one or the other"),
+        (("--across", "all", "--ground-truth", "x"), "--across all with --ground-truth"),
+        (("--across", "all"), "no scores came with the package"),
+        (("--across", ","), "expected names of tables"),
+        (("--across", "frist"), 'no ground truth "frist"'),
+        (("--across", "first,first"), "ground truth first is given twice"),
+        (("--across", "first", "--figure", "board.jpg"), "expected a name that ends in .png, .svg, .pdf"),
+        (("--strata",), "--strata without --across"),
+        (("--given", "size"), "--given without --across"),
+        (("--stored-only",), "--stored-only without --across"),
+        (("--figure", "x.png"), "--figure without --across"),
+    ],
+)
+def test_mistakes_are_one_line(run, files, arguments, said):
+    result = run("leaderboard", "--store", files / "scores.db", *arguments, code=2)
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_packing_what_is_not_stored(across, run, files):
+    across(*shown("params"))
+    assert "letters: the store has 0 of 12 scores" in pack(run, files, "first", code=2).stderr
+    missing = run(
+        "scores",
+        "pack",
+        "--ground-truth",
+        "first",
+        "--store",
+        files / "no.db",
+        "--output",
+        files / "a.csv.gz",
+        code=2,
+    )
+    assert "no.db" in missing.stderr
