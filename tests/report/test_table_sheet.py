@@ -106,6 +106,13 @@ def test_the_page_is_the_text_in_markdown(facts: TableFacts) -> None:
         assert len(re.findall(r"(?<!\\)\|", row)) == 3, row
 
 
+def test_failed_trainings_are_counted() -> None:
+    part = table()
+    info = replace(part.info, training=replace(RECORD, trainings=243))
+    assert "3 failed and have no row" in sheet_text(table_facts(GroundTruth(info, part.rows), default_host()))
+    assert "failed" not in sheet_text(table_facts(part, default_host()))
+
+
 def test_means_alone_say_what_is_unknown() -> None:
     info = replace(table().info, training=None, source="printed: a paper")
     rows = table(seeds=1).rows.assign(seed="mean", count=0)

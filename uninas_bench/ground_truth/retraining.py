@@ -95,8 +95,8 @@ def retrain(
     An outcome passes where it equals the stored one. Where the table was made by the same versions, with the
     same libraries on the same processor, nothing else passes. Elsewhere rounding differs at least, and a
     training goes another way from some step on, so it is one more draw from those of other seeds: it passes
-    within `LIMIT` standard deviations of ``now - mean``, s * sqrt(1 + 1/count), where s is the pooled standard
-    deviation between the seeds of an architecture, or the architecture's own where that is larger.
+    within `LIMIT` standard deviations of ``now - mean``, s * sqrt(1 + 1/count), where s is the pooled
+    standard deviation between the seeds of an architecture, or the architecture's own where that is larger.
 
     Args:
         table: that this program trained.

@@ -34,6 +34,7 @@ def checks(table: GroundTruth, host: Host) -> Iterator[Check]:
     yield _task(table)
     yield _seeds(table)
     yield _source(table)
+    yield _training(table)
 
 
 def _encodings(table: GroundTruth, host: Host) -> Check:
@@ -83,3 +84,18 @@ def _source(table: GroundTruth) -> Check:
     if found != recorded:
         return Check("source", False, f"{path} has sha256 {found}, but {recorded} when it was imported")
     return Check("source", True, f"{path} still has sha256 {recorded}")
+
+
+def _training(table: GroundTruth) -> Check:
+    record = table.info.training
+    if record is None:
+        return Check("training", None, "no record of it: nothing here can be trained again")
+    lacking = record.trainings - len(table.rows)
+    if lacking < 0:
+        found = f"{len(table.rows):,} rows of {record.trainings:,} trainings: some were never trained"
+        return Check("training", False, found)
+    if lacking:
+        return Check(
+            "training", None, f"{lacking:,} of {record.trainings:,} trainings failed and have no row"
+        )
+    return Check("training", True, f"{record.trainings:,} trainings, each has its row")

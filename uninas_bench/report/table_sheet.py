@@ -194,19 +194,20 @@ def _making(facts: TableFacts) -> list[tuple[str, str]]:
     info, record = facts.table.info, facts.table.info.training
     pairs = [("protocol", info.protocol), ("source" if record is None else "command", info.source)]
     if record is not None:
-        pairs += _record(record, info.name)
+        pairs += _record(record, info.name, record.trainings - len(facts.table.rows))
     return pairs
 
 
-def _record(record: TrainingRecord, name: str) -> list[tuple[str, str]]:
+def _record(record: TrainingRecord, name: str, failed: int) -> list[tuple[str, str]]:
     each = record.seconds / max(record.trainings, 1)
     hours = f"{record.seconds / 3600:.2f} process-hours"
+    lost = f"; {failed:,} failed and have no row" if failed > 0 else ""
     return [
         (
             "settings",
             f"{record.settings}; protocol version {record.version}, space version {record.space_version}",
         ),
-        ("cost", f"{hours}, {record.trainings:,} trainings of {each:.1f} s on average"),
+        ("cost", f"{hours}, {record.trainings:,} trainings of {each:.1f} s on average{lost}"),
         ("made with", "; ".join(record.made_with) or "unknown"),
         ("images", record.images),
         ("check it", f"uninas-bench ground-truth verify {name} --retrain 2"),
