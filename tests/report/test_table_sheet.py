@@ -87,6 +87,17 @@ def test_the_histogram_counts_every_architecture(facts: TableFacts) -> None:
     assert max(bars) == bars[counts.index(max(counts))] == 40
 
 
+def test_edges_have_the_digits_that_they_need() -> None:
+    rows = table(bad=0).rows
+    rows["accuracy"] = 80 + rows["accuracy"] / 40
+    narrow = table_facts(GroundTruth(table().info, rows), default_host())
+    edges = re.findall(r"^ *([\d.]+) to ([\d.]+) %", sheet_text(narrow), re.MULTILINE)
+    assert len(edges) > 3
+    assert [float(high) for _, high in edges][:-1] == [float(low) for low, _ in edges][1:]
+    widths = {round(float(high) - float(low), 6) for low, high in edges}
+    assert len(widths) == 1
+
+
 def test_the_page_is_the_text_in_markdown(facts: TableFacts) -> None:
     page = sheet_markdown(facts, "0" * 64, "toy.png")
     assert page.startswith("# Data sheet of toy\n")

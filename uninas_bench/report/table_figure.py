@@ -100,7 +100,8 @@ def _cost(axes: Axes, facts: TableFacts, name: str, label: str) -> None:
     assert facts.costs is not None
     _scatter(axes, facts, _floats(facts.costs[name]), _floats(facts.accuracies))
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    wide = facts.costs[name].max() > 10 * facts.costs[name].min()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if wide else (1.0, 2.0, 3.0, 5.0, 7.0)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(NullFormatter())
     rank = facts.ranks[name]

@@ -147,7 +147,8 @@ def _accuracies(facts: TableFacts) -> list[tuple[str, str]]:
 def _histogram(facts: TableFacts) -> list[str]:
     """One bar a bin, and one for the tail under the first."""
     found = facts.histogram
-    digits = 2 if found.edges[1] - found.edges[0] < 0.1 else 1
+    tenths = 10 * float(found.edges[1] - found.edges[0])
+    digits = 1 if abs(tenths - round(tenths)) < 1e-6 else 2
     rows = [
         (f"{low:.{digits}f} to {high:.{digits}f}", int(count))
         for low, high, count in zip(found.edges, found.edges[1:], found.counts, strict=False)
