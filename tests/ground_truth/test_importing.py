@@ -97,7 +97,8 @@ def findings(name: str) -> dict[str, bool | None]:
 
 def test_verification(csv: Path) -> None:
     import_file(csv, space=NasBench201(), task="cifar10")
-    good = {"rows": True, "accuracies": True, "encodings": True, "task": True, "seeds": True, "source": True}
+    good = {"rows": True, "accuracies": True, "encodings": True, "task": True, "seeds": True, "source": True,
+            "training": None}  # fmt: skip
     assert findings("nasbench201-cifar10") == good
     csv.write_text("something else")
     assert findings("nasbench201-cifar10") == {**good, "source": False}

@@ -10,6 +10,7 @@ from uninas_bench.architecture import Architecture
 from uninas_bench.errors import UserError
 from uninas_bench.ground_truth.facts import Rank, rank_of
 from uninas_bench.ground_truth.noise import noise_ceiling
+from uninas_bench.ground_truth.table_space import table_space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def compare(first: GroundTruth, second: GroundTruth, host: Host, *, chance: Chan
             f"{second.info.space}; compare tables of one space"
         )
     left, right = _accuracies(first, chance), _accuracies(second, chance)
-    members = _matches(left, right, host.space(first.info.space))
+    members = _matches(left, right, (table_space(first.info, host), table_space(second.info, host)))
     if len(members) < _FEWEST:
         raise UserError(
             f"ground truths {first.info.name} and {second.info.name} have {len(members)} architectures in "
@@ -112,15 +113,18 @@ def _accuracies(table: GroundTruth, chance: Chance) -> pd.Series[float]:
     return accuracies[~table.chance_level.reindex(accuracies.index)]
 
 
-def _matches(left: pd.Series[float], right: pd.Series[float], space: SearchSpace) -> _Members:
+def _matches(
+    left: pd.Series[float], right: pd.Series[float], spaces: tuple[SearchSpace, SearchSpace]
+) -> _Members:
+    """``spaces`` are at the scales of the tables: in some spaces other scales have other encodings."""
     shared = set(left.index) & set(right.index)
     members: _Members = [((encoding,), (encoding,)) for encoding in left.index if encoding in shared]
     rests = [[encoding for encoding in side.index if encoding not in shared] for side in (left, right)]
     if not all(rests):
         return members
-    taken = {_class(space, encoding) for encoding in shared}
+    taken = {_class(spaces[0], encoding) for encoding in shared}
     classes: list[dict[str, list[str]]] = []
-    for rest in rests:
+    for rest, space in zip(rests, spaces, strict=True):
         groups: dict[str, list[str]] = {}
         for encoding in rest:
             groups.setdefault(_class(space, encoding), []).append(encoding)

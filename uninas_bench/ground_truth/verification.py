@@ -10,6 +10,7 @@ from uninas_bench.errors import UserError
 from uninas_bench.ground_truth.importing import source_of
 from uninas_bench.ground_truth.official import official_checksum
 from uninas_bench.ground_truth.table import MEAN, GroundTruth
+from uninas_bench.ground_truth.table_space import table_space
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def checks(table: GroundTruth, host: Host) -> Iterator[Check]:
 def _encodings(table: GroundTruth, host: Host) -> Check:
     if table.info.space not in host.spaces:
         return Check("encodings", None, f"no space {table.info.space} is installed to read them")
-    space = host.space(table.info.space)
+    try:
+        space = table_space(table.info, host)
+    except UserError as error:
+        return Check("encodings", False, str(error))
     for encoding in table.rows["architecture"].unique():
         try:
             canonical = space.parse(encoding).encoding
