@@ -35,10 +35,11 @@ class Holding:
         self._truth = truth
         self._held = list(held)
         self._intervals = intervals
-        columns = [truth]
-        for column in held:
+        columns, self._places = [truth], [0]
+        for place, column in enumerate(held, 1):
             if _rest([*columns[1:], column]) > _REST:
                 columns.append(column)
+                self._places.append(place)
         self._columns = columns
         self._matrix = np.eye(len(columns))
         self._influence: dict[tuple[int, int], Floats] = {}
@@ -52,7 +53,7 @@ class Holding:
         """The same for some of the architectures."""
         return Holding(self._truth[kept], [column[kept] for column in self._held], intervals=self._intervals)
 
-    def tau(self, scores: Ints) -> tuple[float, float, float]:
+    def tau(self, scores: Ints, balances: Sequence[Ints] | None = None) -> tuple[float, float, float]:
         """Kendall's partial tau-b of scores and accuracies given all that is held, and its 95% interval.
 
         With R the tau-b of all pairs of columns and H those that are held, it is the correlation of what
@@ -62,12 +63,16 @@ class Holding:
 
         Args:
             scores: (n,) ranks.
+            balances: `pairs.balance` of them with the accuracies and with every held column, where known.
 
         Returns:
             Tau, lower and upper end; all NaN where scores or accuracies are constant, or follow from what is
             held; ends NaN where no intervals are wanted.
         """
-        found = [self._pair(scores, column) for column in self._columns]
+        found = [
+            self._pair(scores, column, None if balances is None else balances[place])
+            for column, place in zip(self._columns, self._places, strict=True)
+        ]
         size = len(self._columns) + 1
         matrix = np.eye(size)
         matrix[1:, 1:] = self._matrix
@@ -86,8 +91,8 @@ class Holding:
         reach = NormalDist().inv_cdf((1 + _LEVEL) / 2) * math.sqrt(float(total @ total)) / len(scores)
         return value, max(value - reach, -1.0), min(value + reach, 1.0)
 
-    def _pair(self, x: Ints, y: Ints) -> tuple[float, Floats]:
-        balances = pairs.balance(x, y)
+    def _pair(self, x: Ints, y: Ints, balances: Ints | None = None) -> tuple[float, Floats]:
+        balances = pairs.balance(x, y) if balances is None else balances
         tau = pairs.kendall_tau_b(x, y, balances)
         if math.isnan(tau) or not self._intervals:
             return tau, np.zeros(len(x))

@@ -70,14 +70,16 @@ def ranked(
         kept = ~np.isnan(score) if failed == "exclude" else np.ones(len(score), dtype=bool)
         x, y = pairs.dense_ranks(score[kept]), pairs.dense_ranks(truth[kept])
         finite = np.isfinite(score)
+        holding = whole if kept.all() else whole.among(kept)
+        # The row sums of the sign matrices, which most of the statistics are made of.
+        balances = [pairs.balance(x, column) for column in (y, *(z[kept] for z in held.values()))]
         given = {}
-        for name, z in held.items():
+        for (name, z), with_size in zip(held.items(), balances[1:], strict=True):
             with_truth = held_tau[name] if kept.all() else pairs.kendall_tau_b(y, z[kept])
             given[name] = correlation.partial(
-                float(found.tau[i]), pairs.kendall_tau_b(x, z[kept]), with_truth
+                float(found.tau[i]), pairs.kendall_tau_b(x, z[kept], with_size), with_truth
             )
-        holding = whole if kept.all() else whole.among(kept)
-        given_size = holding.tau(x)
+        given_size = holding.tau(x, balances)
         rows.append(
             {
                 "proxy": column.proxy,
@@ -90,7 +92,7 @@ def ranked(
                 "rho_low": rho_low[i],
                 "rho_high": rho_high[i],
                 "pearson": pairs.linear_correlation(score[finite], truth[finite]),
-                "weighted_tau": pairs.weighted_tau(x, y),
+                "weighted_tau": pairs.weighted_tau(x, y, balances[0]),
                 "ndcg": correlation.ndcg(score[kept], truth[kept], k),
                 "regret": _regret(score, truth, kept, k),
                 "tau_given_params": given["params"],

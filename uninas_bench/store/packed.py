@@ -128,11 +128,13 @@ class PackedScores:
     ) -> dict[Configuration, Columns]:
         """As `ScoreStore.columns`: of exactly these configurations, in the order of ``encodings``."""
         found = {}
+        places: dict[Path, _Rows] = {}
         for configuration in configurations:
             if configuration in self._places:
                 path, proxy = self._places[configuration]
-                values, failures = _body(path)
-                found[configuration] = _columns(proxy, values, failures, encodings)
+                if path not in places:
+                    places[path] = _Rows(*_body(path), encodings)
+                found[configuration] = places[path].columns(proxy)
         return found
 
     def images(self, space: str, scale: str, dataset: str, resolution: int) -> str:
@@ -275,32 +277,33 @@ def _body(path: Path) -> tuple[pd.DataFrame, dict[str, Mapping[str, str]]]:
         raise InvalidFile(f"{path}: damaged: {_text(error)}") from None
 
 
-def _columns(
-    proxy: PackedProxy,
-    values: pd.DataFrame,
-    failures: Mapping[str, Mapping[str, str]],
-    encodings: Sequence[str],
-) -> Columns:
-    import pandas as pd
+class _Rows:
+    """The part of a file that is about some architectures."""
 
-    present = values.index.get_indexer(pd.Index(encodings))
-    part = values.iloc[present[present >= 0]]
-    own = part[[f"{proxy.name}.{component}" for component in proxy.components]]
-    own = own.set_axis(list(proxy.components), axis=1)
-    said = [failures.get(encoding, {}).get(proxy.name, "") for encoding in part.index]
-    parts = [text.partition(": ") for text in said]
-    cells = pd.DataFrame(
-        {
-            "status": [str(status) or str(Status.OK) for status, _, _ in parts],
-            "message": [message for _, _, message in parts],
+    def __init__(
+        self, values: pd.DataFrame, failures: Mapping[str, Mapping[str, str]], encodings: Sequence[str]
+    ) -> None:
+        import pandas as pd
+
+        present = values.index.get_indexer(pd.Index(encodings))
+        self._values = values.iloc[present[present >= 0]]
+        self._failures = [failures.get(encoding, {}) for encoding in self._values.index]
+
+    def columns(self, proxy: PackedProxy) -> Columns:
+        import pandas as pd
+
+        index = self._values.index
+        own = {name: self._values[f"{proxy.name}.{name}"].to_numpy() for name in proxy.components}
+        said = [failed.get(proxy.name, "").partition(": ") for failed in self._failures]
+        cells = {
+            "status": [status or Status.OK.value for status, _, _ in said],
+            "message": [message for _, _, message in said],
             "seconds": proxy.seconds,
             "peak_memory": math.nan,
             "passes": math.nan if proxy.passes is None else proxy.passes,
             "run": RUN,
-        },
-        index=part.index,
-    )
-    return Columns(own, cells)
+        }
+        return Columns(pd.DataFrame(own, index=index), pd.DataFrame(cells, index=index))
 
 
 def _failures(columns: Mapping[str, Columns], count: int) -> list[dict[str, str]]:
