@@ -20,11 +20,11 @@ from uninas_bench.report.board import print_board
 def frame(**changes):
     rows = [
         ["vkdnw_agg", 2, False, 0.7123456, 0.65, 0.7654321, 0.88, 0.8, 0.9, 0.61, 0.75, 0.95, 0.25, 0.31,
-         0.32, 300, 0, 0.1234, 12.34, 0.34, "batch=64"],
+         0.32, 0.3, 0.2, 0.4, 300, 0, 0.1234, 12.34, 0.34, "batch=64"],
         ["params", 1, True, 0.601, 0.55, 0.64, 0.79, 0.7, 0.8, 0.5, 0.6, 0.9, 1.5, math.nan, 0.01,
-         300, 0, 0.00002, math.nan, 0.001, ""],
+         math.nan, math.nan, math.nan, 300, 0, 0.00002, math.nan, 0.001, ""],
         ["az_nas", 1, False, -0.0504, -0.1, 0.01, -0.07, -0.2, 0.1, 0.0, 0.0, 0.2, 11.0, -0.2, -0.2,
-         300, 3, 1.5, 2.5, math.nan, "batch=64"],
+         -0.2, -0.3, -0.1, 300, 3, 1.5, 2.5, math.nan, "batch=64"],
     ]  # fmt: skip
     board = pd.DataFrame(rows, columns=list(COLUMNS))
     board.attrs = {
