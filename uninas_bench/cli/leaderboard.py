@@ -64,7 +64,7 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
 )  # fmt: skip
 @click.option(
     "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
-    show_default=True, help="How 95% intervals are made; auto resamples up to 1,000 architectures.",
+    show_default=True, help="How 95% intervals are made; auto resamples up to 1,000 architectures, and never across tables.",
 )  # fmt: skip
 @click.option(
     "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."

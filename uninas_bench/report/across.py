@@ -80,11 +80,9 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
     lines = [f"seed {attrs['seed']} · 95% intervals: {method}", _RULE, _RATIO, _failing(attrs)]
     for i, facts in _numbered(frame):
         lines += _absences(i, facts)
-    differing = {
-        f"{proxy} on {name}": reason
-        for name, facts in attrs["tables"].items()
-        for proxy, reason in facts["not_comparable"].items()
-    }
+    differing: dict[str, str] = {}
+    for _, facts in _numbered(frame):
+        differing |= facts["not_comparable"]
     if frame.attrs["strata"] and not any(facts["strata"] for _, facts in _numbered(frame)):
         lines.append(f"no family of {SMALLEST_FAMILY} architectures or more is known in these tables")
     return [*lines, *packed_lines({**attrs, "not_comparable": differing})]

@@ -44,9 +44,13 @@ def packed_lines(attrs: Mapping[Any, Any]) -> list[str]:
     lines = []
     if attrs.get("packed"):
         lines.append(f"{attrs['packed']:,} of {attrs['cells']:,} scores came with the package")
-    if attrs.get("not_comparable"):
-        reasons = (f"{proxy} ({reason})" for proxy, reason in attrs["not_comparable"].items())
-        lines.append(f"scores of the package that are not comparable, and not used: {', '.join(reasons)}")
+    alike: dict[str, list[str]] = {}
+    for proxy, reason in attrs.get("not_comparable", {}).items():
+        alike.setdefault(reason, []).append(proxy)
+    lines += [
+        f"not comparable, and not used, are the package's scores of {', '.join(proxies)}: {reason}"
+        for reason, proxies in alike.items()
+    ]
     return lines
 
 
