@@ -100,4 +100,6 @@ def _saved_line(frame: pd.DataFrame, computed: int) -> str:
     cells, packed = frame.attrs["cells"], frame.attrs["packed"]
     if computed:
         return f"saved: {computed:,} scores of {cells:,} · the same command shows them again at once"
-    return "nothing had to be computed" if packed else f"all {cells:,} scores came from the store"
+    if packed or not cells:
+        return "nothing was computed"
+    return f"all {cells:,} scores came from the store"

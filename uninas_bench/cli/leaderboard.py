@@ -64,7 +64,8 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
 )  # fmt: skip
 @click.option(
     "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
-    show_default=True, help="How 95% intervals are made; auto resamples up to 1,000 architectures, and never across tables.",
+    show_default=True,
+    help="How 95% intervals are made; auto resamples up to 1,000 architectures, never across tables.",
 )  # fmt: skip
 @click.option(
     "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
@@ -196,5 +197,5 @@ def _saved_line(attrs: Mapping[Any, Any], computed: int) -> str:
     if computed:
         return f"saved: {computed:,} scores of {cells:,} · the same command shows them again at once"
     if packed == cells:
-        return "nothing had to be computed"
+        return "nothing was computed"
     return f"all {cells:,} scores came from the store" if not packed else "the others came from the store"

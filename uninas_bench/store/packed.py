@@ -150,17 +150,28 @@ class PackedScores:
         for ours in wanted:
             for theirs in self._places:
                 if _subject(theirs) == _subject(ours):
-                    differences[ours.proxy] = "; ".join(
-                        f"{name.replace('_', ' ')} {getattr(theirs, name)}, not {getattr(ours, name)}"
-                        for name in ("space_version", "proxy_version", "settings", "images", "seed")
-                        if getattr(theirs, name) != getattr(ours, name)
-                    )
+                    differences[ours.proxy] = _difference(theirs, ours)
         return differences
 
 
 def _subject(configuration: Configuration) -> tuple[object, ...]:
     entry = configuration
     return entry.space, entry.scale, entry.dataset, entry.resolution, entry.classes, entry.proxy
+
+
+def _difference(theirs: Configuration, ours: Configuration) -> str:
+    """In what two configurations of one subject differ: ``settings batch=64, not batch=32; seed 0, not 1``."""
+    parts = []
+    for name in ("space_version", "proxy_version", "settings", "images", "seed"):
+        left, right = str(getattr(theirs, name)), str(getattr(ours, name))
+        if name == "settings":
+            both = set(left.split(",")) & set(right.split(","))
+            left, right = (
+                ",".join(part for part in text.split(",") if part not in both) for text in (left, right)
+            )
+        if left != right:
+            parts.append(f"{name.replace('_', ' ')} {left or '(none)'}, not {right or '(none)'}")
+    return "; ".join(parts)
 
 
 def packed_folder() -> Path:
