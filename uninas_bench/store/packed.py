@@ -160,7 +160,7 @@ def _subject(configuration: Configuration) -> tuple[object, ...]:
 
 
 def _difference(theirs: Configuration, ours: Configuration) -> str:
-    """In what two configurations of one subject differ: ``settings batch=64, not batch=32; seed 0, not 1``."""
+    """In what two configurations of one subject differ: ``settings batch=64, not batch=32``."""
     parts = []
     for name in ("space_version", "proxy_version", "settings", "images", "seed"):
         left, right = str(getattr(theirs, name)), str(getattr(ours, name))
