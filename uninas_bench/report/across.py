@@ -47,7 +47,7 @@ class Matrix:
         if sum(column.width + GAP for column in kept) - GAP > width:
             kept = [
                 replace(column, group="", title=f"[{column.group.split()[0]}]")
-                if column.key == "tau"
+                if column.key == "tau" and column.group[0].isdigit()
                 else column
                 for column in kept
             ]
@@ -55,13 +55,11 @@ class Matrix:
 
 
 def matrices(frame: pd.DataFrame, *, given_size: bool) -> list[Matrix]:
-    """Tau; where asked for, tau given parameters and FLOPs; where there are families, tau in each."""
+    """Tau; where asked for, tau given parameters and FLOPs; for each table with families, tau in these."""
     found = [_tau_matrix(frame)]
     if given_size:
         found.append(_given_matrix(frame))
-    if (frame["stratum"] != "").any():
-        found.append(_strata_matrix(frame))
-    return found
+    return found + [_strata_matrix(frame, i, facts) for i, facts in _numbered(frame) if facts["strata"]]
 
 
 def head_lines(frame: pd.DataFrame) -> list[str]:
@@ -139,7 +137,7 @@ def _tau_matrix(frame: pd.DataFrame) -> Matrix:
     from uninas_bench.across import summary
 
     total = summary(frame)
-    columns = _front(total, ceiling=True)
+    columns = _front(total, (CEILING,))
     columns += [
         Column("place", "mean", "place", ("", *(number(value, 1) for value in total["mean_place"]))),
         Column("of_ceiling", "of", "ceiling", ("", *map(signed, total["mean_of_ceiling"]))),
@@ -153,55 +151,56 @@ def _tau_matrix(frame: pd.DataFrame) -> Matrix:
         Column("passes", "", "x forward", ("", *(number(value, 1) for value in total["passes"]))),
         Column("failed", "", "failed", ("", *map(str, total["failed"]))),
     ]
-    return _matrix(frame, "", columns, total, ceiling=True)
+    return _matrix(frame, "", columns, total, above=1)
 
 
 def _given_matrix(frame: pd.DataFrame) -> Matrix:
     from uninas_bench.across import summary
 
     total = summary(frame)
-    columns = _front(total, ceiling=False)
+    columns = _front(total)
     for i, facts in _numbered(frame):
         rows = _rows(frame, total, facts["ground_truth"]["name"], "")
         columns += _values(
             rows, "tau_given_size", f"{i} {facts['space']}", facts["task"], None, ceiling=False
         )
     title = "what is not size: partial tau-b given parameters and FLOPs"
-    return _matrix(frame, title, columns, total, ceiling=False)
+    return _matrix(frame, title, columns, total, above=0)
 
 
-def _strata_matrix(frame: pd.DataFrame) -> Matrix:
+def _strata_matrix(frame: pd.DataFrame, i: int, facts: Mapping[str, Any]) -> Matrix:
     from uninas_bench.across import summary
 
     total = summary(frame)
-    columns = _front(total, ceiling=True)
-    for i, facts in _numbered(frame):
-        for stratum, inside in facts["strata"].items():
-            rows = _rows(frame, total, facts["ground_truth"]["name"], stratum)
-            respect, _, kind = stratum.partition(": ")
-            title = f"{kind}, n = {inside['n']:,}"
-            columns += _values(rows, "tau", f"{i} {respect}", title, inside["noise_ceiling"])
-    return _matrix(frame, "in families of architectures: tau-b", columns, total, ceiling=True)
+    columns = _front(total, (CEILING, "n"))
+    for stratum, inside in facts["strata"].items():
+        rows = _rows(frame, total, facts["ground_truth"]["name"], stratum)
+        respect, _, kind = stratum.partition(": ")
+        tau, ends = _values(rows, "tau", respect, kind, inside["noise_ceiling"])
+        tau = replace(tau, cells=(tau.cells[0], f"{inside['n']:,}", *tau.cells[1:]))
+        columns += [tau, replace(ends, cells=(ends.cells[0], "", *ends.cells[1:]))]
+    title = f"in families of architectures, {i} {facts['space']} on {facts['task']}: tau-b"
+    return _matrix(frame, title, columns, total, above=2)
 
 
 def _matrix(
-    frame: pd.DataFrame, title: str, columns: list[Column], total: pd.DataFrame, *, ceiling: bool
+    frame: pd.DataFrame, title: str, columns: list[Column], total: pd.DataFrame, *, above: int
 ) -> Matrix:
     if frame.attrs["intervals"]["method"] == "none":
         columns = [column for column in columns if column.key != "interval"]
-    return Matrix(title, tuple(columns), (*((True,) if ceiling else ()), *total["baseline"]))
+    return Matrix(title, tuple(columns), (*[True] * above, *total["baseline"]))
 
 
-def _front(total: pd.DataFrame, *, ceiling: bool) -> list[Column]:
-    """Place and name of every row."""
+def _front(total: pd.DataFrame, above: tuple[str, ...] = ()) -> list[Column]:
+    """Place and name of every row; ``above`` are names of rows before those of proxies."""
     place, places = 0, []
     for baseline, mean in zip(total["baseline"], total["mean_place"], strict=True):
         counts = not baseline and not math.isnan(mean)
         place += counts
         places.append(str(place) if counts else "·" if baseline else MISSING)
     return [
-        Column("#", "", "#", (*(("",) if ceiling else ()), *places)),
-        Column("proxy", "", "proxy", (*((CEILING,) if ceiling else ()), *total["proxy"]), left=True),
+        Column("#", "", "#", (*("" for _ in above), *places)),
+        Column("proxy", "", "proxy", (*above, *total["proxy"]), left=True),
     ]
 
 
