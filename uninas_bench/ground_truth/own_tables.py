@@ -1,7 +1,7 @@
 """The tables that this project trains itself: their spaces, scales, tasks, samples and protocols, as data.
 
 Scales keep the topologies of a space and shrink what surrounds them until a training takes a few seconds of
-one core; `docs/decisions/0010-small-protocol.md` has the measurements that they were chosen by.
+one core; `docs/decisions/0007-small-tables.md` has the measurements that they were chosen by.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _UNINAS = {"widths": "32:32:64:64", "depths": "1:1:1:1", "stem": "16:32"}
 
 OWN_TABLES = (
     OwnTable(name="nasbench201-mnist-hard", space="nasbench201", scale=_CELLS, task="mnist-hard"),
-    OwnTable(name="nats-size-mnist-hard", space="nats_size", scale={}, task="mnist-hard@8"),
+    OwnTable(name="nats-size-mnist-hard", space="nats_size", scale={}, task="mnist-hard"),
     OwnTable(
         name="hytra-mnist-hard",
         space="hytra",
-        scale={"blocks": "2:2:2:2", "widths": "8:16:16:32", "stem": "16", "head": "8", "strides": "1:2:2:1"},
+        scale={"blocks": "2:2:2:2", "widths": "4:8:16:32", "stem": "16", "head": "8"},
         task="mnist-hard@32",
     ),
     OwnTable(
