@@ -41,6 +41,20 @@ def test_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert both.info.scale == "channels=2,cells=1"
 
 
+@pytest.mark.slow
+def test_processes_change_no_digit(tmp_path: Path) -> None:
+    # MBConv's last maps have one pixel, so that its convolutions are computed as products.
+    space = ub.space("mbconv", depths="1:1:1:1:1", widths="8:8:8:8:8", stem="8:8", final=8, head=8)
+    tables = [
+        build_table(
+            "tiny", space, representatives(space, 4, 0)[:4], find_task("digits"), seeds=1, workers=workers,
+            store=tmp_path / f"{workers}.db", host=build_host(), settings=TrainingSettings(steps=4),
+        )
+        for workers in (1, 2)
+    ]  # fmt: skip
+    assert tables[0].rows.equals(tables[1].rows)
+
+
 def test_a_task_without_images_says_how_to_give_them(tmp_path: Path) -> None:
     space = ub.space("nasbench201", channels=2, cells=1)
     with pytest.raises(UserError, match="--data cifar100="):

@@ -54,9 +54,9 @@ OWN_TABLES = (
         name="mbconv-mnist-hard",
         space="mbconv",
         scale={
-            "depths": "1:2:2:2:1", "widths": "8:12:16:16:24", "stem": "8:8", "final": "32", "head": "48",
+            "depths": "1:1:1:1:1", "widths": "16:24:32:32:48", "stem": "16:16", "final": "48", "head": "64",
         },
-        task="mnist-hard@40",
+        task="mnist-hard@32",
         sample=150,
     ),
     OwnTable(name="uninas-mnist-hard", space="uninas", scale=_UNINAS, task="mnist-hard@16"),
