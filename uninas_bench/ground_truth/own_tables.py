@@ -43,8 +43,8 @@ _UNINAS = {"widths": "32:32:64:64", "depths": "1:1:1:1", "stem": "16:32"}
 
 OWN_TABLES = (
     OwnTable(name="nasbench201-mnist-hard", space="nasbench201", scale=_CELLS, task="mnist-hard"),
-    # Up to 64 channels at full resolution, which the scale cannot change: half the steps, and an initialisation
-    # that learns more in them.
+    # Up to 64 channels at full resolution, which the scale cannot change: half the steps, and an
+    # initialisation that learns more in them.
     OwnTable(
         name="nats-size-mnist-hard", space="nats_size", scale={}, task="mnist-hard",
         settings=TrainingSettings(steps=120, init="kaiming"),
