@@ -42,7 +42,11 @@ _CELLS = {"channels": "8", "cells": "1"}
 _UNINAS = {"widths": "32:32:64:64", "depths": "1:1:1:1", "stem": "16:32"}
 
 OWN_TABLES = (
-    OwnTable(name="nasbench201-mnist-hard", space="nasbench201", scale=_CELLS, task="mnist-hard"),
+    # The table that is compared with official accuracies: twice the steps bring its ranking nearer to them.
+    OwnTable(
+        name="nasbench201-mnist-hard", space="nasbench201", scale=_CELLS, task="mnist-hard",
+        settings=TrainingSettings(steps=480, init="kaiming"),
+    ),
     # Up to 64 channels at full resolution, which the scale cannot change: half the steps, and an
     # initialisation that learns more in them.
     OwnTable(
