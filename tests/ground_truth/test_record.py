@@ -55,6 +55,6 @@ def test_a_table_of_part_of_a_store_counts_its_own_part(tmp_path: Path) -> None:
     _, whole = build(tmp_path / "s.db", 2, n=3)
     _, part = build(tmp_path / "s.db", 1, n=2)
     assert (whole.trainings, part.trainings) == (6, 2)
-    assert part.seconds < whole.seconds
+    assert part.seconds <= whole.seconds  # both are kept in tenths, and these trainings take a hundredth
     again = build(tmp_path / "s.db", 2, n=3)[1]
     assert again == whole
