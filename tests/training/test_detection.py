@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -306,6 +307,13 @@ def test_every_space_has_a_detector_whose_parameters_all_learn(name: str) -> Non
     learning = {name: value for name, value in network.named_parameters() if value.requires_grad}
     assert [name for name, value in learning.items() if value.grad is None] == []
     assert [one["masks"].shape[2:] for one in found] == [(64, 96), (96, 64)]
+
+
+def test_without_pycocotools_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    monkeypatch.delitem(sys.modules, "pycocotools.mask", raising=False)
+    with pytest.raises(UserError, match=r"pip install 'uninas-bench\[detection\]'"):
+        DetectionObjective(small(), {})
 
 
 def test_the_objective_of_shapes() -> None:

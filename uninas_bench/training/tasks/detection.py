@@ -19,6 +19,7 @@ from uninas_bench.training.data.detection import (
     collate,
 )
 from uninas_bench.training.data.places import folder_of
+from uninas_bench.training.data.run_lengths import require_pycocotools
 from uninas_bench.training.data.shapes import SHAPES
 from uninas_bench.training.metrics.coco import CocoMeter
 from uninas_bench.training.recipes.recipe import DetectionAugmentation, MaskRcnnHead, Recipe
@@ -44,6 +45,8 @@ class DetectionObjective:
     metric = "box_ap"
 
     def __init__(self, recipe: Recipe, data: Mapping[str, str | Path]) -> None:
+        # Before the first step, not at the first evaluation: drawn shapes are learnt without it.
+        require_pycocotools()
         assert isinstance(recipe.head, MaskRcnnHead)
         assert isinstance(recipe.augmentation, DetectionAugmentation)
         training = _images(recipe, "train", recipe.data.training_images, data)
