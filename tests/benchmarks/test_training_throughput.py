@@ -82,9 +82,6 @@ class Objective:
     def collate(self) -> Callable[[Sequence[tuple[Tensor, Any]]], tuple[Any, Any]]:
         return collate
 
-    def network(self, backbone: Any) -> nn.Module:
-        raise NotImplementedError
-
     def meter(self) -> Any:
         class Meter:
             def result(self, processes: Processes) -> dict[str, float]:
