@@ -40,7 +40,7 @@ class TrainingSettings(Settings):
     batch: int = 32
     source: Source = "task"
     init: Init = "model"
-    steps: int = 240
+    steps: int = 160
     rate: float = 0.1
     warm_up: float = 0.2
     momentum: float = 0.9
