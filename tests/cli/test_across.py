@@ -121,10 +121,11 @@ def test_stored_only_computes_nothing(across, files):
         (("--across", "frist"), 'no ground truth "frist"'),
         (("--across", "first,first"), "ground truth first is given twice"),
         (("--across", "first", "--figure", "board.jpg"), "expected a name that ends in .png, .svg, .pdf"),
-        (("--strata",), "--strata without --across"),
-        (("--given", "size"), "--given without --across"),
-        (("--stored-only",), "--stored-only without --across"),
-        (("--figure", "x.png"), "--figure without --across"),
+        (("--strata", "--space", "uninas"), "--strata with --space"),
+        (("--given", "size", "--task", "x"), "--given with --task"),
+        (("--stored-only", "--ground-truth", "x"), "--stored-only with --ground-truth"),
+        (("--figure", "x.png", "--space", "uninas"), "--figure with --space"),
+        (("--top", "5"), "--top: it belongs to the board of one table"),
     ],
 )
 def test_mistakes_are_one_line(run, files, arguments, said):

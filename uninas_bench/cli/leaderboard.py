@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from uninas_bench.across import ALL
 from uninas_bench.cli import options
 from uninas_bench.errors import UserError
 from uninas_bench.version import __version__
@@ -26,22 +27,23 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
 @options.ground_truth_option
 @click.option(
     "--across", metavar="all|A,B", callback=_read_across,
-    help="One board over several tables of accuracies: the named ones, or all whose scores come with us.",
+    help="One board over several tables of accuracies: the named ones, or all whose scores come with us. "
+    "That is the board of a command that names no space, no task and no table.",
 )  # fmt: skip
 @click.option(
     "--given", type=click.Choice(("size",)),
-    help="With --across: also what is left of tau when parameters and FLOPs are known.",
+    help="Across tables: also what is left of tau when parameters and FLOPs are known.",
 )  # fmt: skip
 @click.option(
-    "--strata", is_flag=True, help="With --across: also tau in the families of architectures of each space."
+    "--strata", is_flag=True, help="Across tables: also tau in the families of architectures of each space."
 )
 @click.option(
     "--stored-only", is_flag=True,
-    help="With --across: compute nothing; proxies whose scores are missing have no tau on that table.",
+    help="Across tables: compute nothing; proxies whose scores are missing have no tau on that table.",
 )  # fmt: skip
 @click.option(
     "--figure", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="With --across: draw the board as a heat map, .png, .svg or .pdf.",
+    help="Across tables: draw the board as a heat map, .png, .svg or .pdf.",
 )  # fmt: skip
 @options.proxies_option
 @click.option(
@@ -71,8 +73,8 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
     "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
 )
 @click.option(
-    "--top", "k", type=click.IntRange(min=1), default=10, show_default=True, metavar="K",
-    help="The cut of nDCG and regret.",
+    "--top", "k", type=click.IntRange(min=1), metavar="K",
+    help="On one table: the cut of nDCG and regret, 10 unless told.",
 )  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Compute failed scores again.")
 @options.scoring_options
@@ -94,12 +96,14 @@ def command(
     format_: str,
     output: Path | None,
     workers: int,
+    k: int | None,
     **settings: Any,
 ) -> None:
     """Rank proxies by how well they rank architectures.
 
-    Without options: every installed proxy on the embedded table. Scores that the store lacks are computed
-    and kept, so the second call answers at once. `params` and `flops` are on every board.
+    Without options: every installed proxy on all tables of accuracies whose scores come with the package.
+    Scores that the store lacks are computed and kept, so the second call answers at once. `params` and
+    `flops` are on every board.
     """
     from rich.console import Console
 
@@ -114,14 +118,16 @@ def command(
         raise UserError("--scale without --space: name the space too")
     subject = {"--space": space, "--task": settings["task"], "--ground-truth": ground_truth}
     only = {"--given": given, "--strata": strata, "--stored-only": stored_only, "--figure": figure}
-    _check_across(across, subject, only)
+    _check_kind(across, subject, k, only)
+    if across is None and all(value is None for value in subject.values()):
+        across = ALL
     host = options.host_with(plugins)
     location = store or default_store_url()
     talk.print(_store_line(store, location), soft_wrap=True, markup=False)
     if across is not None:
         from uninas_bench.cli.across import show_across
 
-        del settings["task"], settings["k"]
+        del settings["task"]
         show_across(
             across, host=host, store=location, proxies=proxies, given_size=given == "size", strata=strata,
             compute=not stored_only, figure=figure, form=format_, output=output, workers=workers,
@@ -146,6 +152,7 @@ def command(
             announce=announce,
             progress=progress.update,
             fitting=progress.fit,
+            **({} if k is None else {"k": k}),
             **settings,
         )
     if format_ == "table" and output is None:
@@ -157,15 +164,18 @@ def command(
     options.deliver(_text(frame, format_), output)
 
 
-def _check_across(across: str | None, subject: Mapping[str, Any], only: Mapping[str, Any]) -> None:
-    """Refuse options of the other kind of board."""
-    if across is None:
-        for option, value in only.items():
-            if value:
-                raise UserError(f"{option} without --across: it belongs to the board over several tables")
-    for option, value in subject.items():
-        if across is not None and value is not None:
-            raise UserError(f"--across {across} with {option}: give one or the other")
+def _check_kind(
+    across: str | None, subject: Mapping[str, str | None], top: int | None, of_many: Mapping[str, Any]
+) -> None:
+    """Refuse options that belong to a board of one table together with those of one across tables."""
+    named = next((option for option, value in subject.items() if value is not None), None)
+    if across is not None and named is not None:
+        raise UserError(f"--across {across} with {named}: give one or the other")
+    if named is None and top is not None:
+        raise UserError("--top: it belongs to the board of one table; name that with --ground-truth")
+    for option, value in of_many.items():
+        if named is not None and value:
+            raise UserError(f"{option} with {named}: it belongs to the board across tables")
 
 
 def _text(frame: Any, format_: str) -> str:
