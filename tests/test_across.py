@@ -234,11 +234,11 @@ def test_tau_in_a_family_is_that_of_its_architectures(monkeypatch, across):
 def test_the_families_of_hybrid_spaces():
     uninas, hytra = ub.space("uninas"), ub.space("hytra")
     for name, attention, convolution in (
-        ("vit", "over half", "none"), ("resnet", "none", "over half"), ("coatnet", "over half", "up to half"),
+        ("vit", "51-100%", "0%"), ("resnet", "0%", "51-100%"), ("coatnet", "51-100%", "1-50%"),
     ):  # fmt: skip
         families = uninas.families(uninas.parse(name))
         assert families == {"attention": attention, "convolution": convolution}
-    for text, attention in (("vit-t/16", "over half"), ("r50-t", "none"), ("bot50-t", "up to half")):
+    for text, attention in (("vit-t/16", "51-100%"), ("r50-t", "0%"), ("bot50-t", "1-50%")):
         assert hytra.families(hytra.parse(text)) == {"attention": attention}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def families(found: Gathered) -> dict[str, list[str]]:
-    """The encodings of each family of a population, by names such as ``attention: none``; sorted by name.
+    """The encodings of each family of a population, by names such as ``attention: 0%``; sorted by name.
 
     Empty where the space knows no families.
     """

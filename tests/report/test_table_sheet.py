@@ -68,7 +68,7 @@ def test_the_text_says_all_that_a_data_sheet_has(facts: TableFacts) -> None:
         "percentile bootstrap",
         "7 steps",
         "uninas-bench made it",
-        "2.00 process-hours, 240 trainings of 30.0 s on average",
+        "2.00 process-hours by the clock, 240 trainings of 30.0 s on average",
         "torch 2.6.0, this; torch 2.7.0, that",
         "uninas-bench ground-truth verify toy --retrain 2",
     ):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSet, ImageSource
     from uninas_bench.subject import Subject
 
-_TEST_BATCH = 500
+_TEST_BATCH = 250
 _INIT = {
     "model": "the space's own initialisation",
     "kaiming": "Kaiming initialisation",

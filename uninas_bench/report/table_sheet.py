@@ -201,7 +201,7 @@ def _making(facts: TableFacts) -> list[tuple[str, str]]:
 
 def _record(record: TrainingRecord, name: str, failed: int) -> list[tuple[str, str]]:
     each = record.seconds / max(record.trainings, 1)
-    hours = f"{record.seconds / 3600:.2f} process-hours"
+    hours = f"{record.seconds / 3600:.2f} process-hours by the clock"
     lost = f"; {failed:,} failed and have no row" if failed > 0 else ""
     return [
         (

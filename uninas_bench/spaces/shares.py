@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def share_name(part: int, whole: int) -> str:
-    """``none``, ``up to half`` or ``over half`` of ``whole``."""
+    """``0%``, ``1-50%`` or ``51-100%`` of ``whole``: these sort as the shares do."""
     if part == 0:
-        return "none"
-    return "up to half" if 2 * part <= whole else "over half"
+        return "0%"
+    return "1-50%" if 2 * part <= whole else "51-100%"
