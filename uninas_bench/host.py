@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -181,8 +181,8 @@ class Host:
         _log.warning("plugin %s: %s", name, reason)
 
 
-def build_host(files: Iterable[str | Path] = ()) -> Host:
-    """A host with the built-ins, every installed plugin and the plugin ``files``.
+def build_host(files: Iterable[str | Path] = (), modules: Iterable[str] = ()) -> Host:
+    """A host with the built-ins, every installed plugin, the plugin ``files`` and importable ``modules``.
 
     The environment variable ``UNINAS_BENCH_DISABLE_PLUGINS=a,b`` blocks entry points by name before they are
     imported; ``UNINAS_BENCH_TRACE_PLUGINS=1`` writes every hook call and its answer to stderr.
@@ -207,6 +207,7 @@ def build_host(files: Iterable[str | Path] = ()) -> Host:
         if not file.is_file():
             raise UserError(f"--plugin {file}: no such file")
         plugins.append(_load(manager, str(file), "file", lambda file=file: load_file(file)))  # type: ignore[misc]
+    plugins += [_load(manager, name, "module", partial(importlib.import_module, name)) for name in modules]
     return Host(plugins, manager)
 
 

@@ -74,8 +74,6 @@ class _Suite(ProxyTestCase):
 
 
 @pytest.mark.parametrize(("proxy", "complaint"), [(Global(), "differs"), (Forgetful(), "how far")])
-def test_what_the_suite_catches(
-    proxy: Proxy, complaint: str, tmp_path: Path
-) -> None:
+def test_what_the_suite_catches(proxy: Proxy, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=complaint):
         _Suite().test_fits_the_same_after_an_interruption(proxy, tmp_path)

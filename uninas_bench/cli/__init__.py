@@ -12,6 +12,7 @@ COMMANDS = {
     "draw": "uninas_bench.cli.draw",
     "ground-truth": "uninas_bench.cli.ground_truth",
     "leaderboard": "uninas_bench.cli.leaderboard",
+    "plugin": "uninas_bench.cli.plugin",
     "plugins": "uninas_bench.cli.plugins",
     "proxies": "uninas_bench.cli.proxies",
     "scores": "uninas_bench.cli.scores",

@@ -13,6 +13,7 @@ import pytest
 from uninas_bench.proxy import Proxy
 from uninas_bench.testing import conformance
 from uninas_bench.testing.conformance import NotChecked, evaluated, evaluated_cell, tiny_encodings
+from uninas_bench.testing.networks import DISCONNECTED
 
 __all__ = ["ProxyTestCase", "evaluated", "evaluated_cell"]
 
@@ -129,7 +130,7 @@ class ProxyTestCase(ABC):
         if self.declines_disconnected:
             conformance.declines_disconnected(evaluating, self.ignores_networks)
         else:
-            evaluated_cell(evaluating, conformance.DISCONNECTED)
+            evaluated_cell(evaluating, DISCONNECTED)
 
     def test_attention(self, proxy: Proxy) -> None:
         """Tokens, GELU, LayerNorm, dropout and raw parameters are no accident either."""

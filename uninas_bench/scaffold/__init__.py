@@ -1,0 +1,1 @@
+"""The beginning of somebody's plugin: a whole distribution from templates."""
