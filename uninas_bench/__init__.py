@@ -16,10 +16,12 @@ from uninas_bench import proxy as _proxy_module  # noqa: F401
 from uninas_bench import search as _search_package  # noqa: F401
 from uninas_bench import space as _space_module  # noqa: F401
 from uninas_bench.api import (
+    check_baseline,
     draw,
     ground_truth,
     leaderboard,
     proxy,
+    record_baseline,
     score,
     score_network,
     search,
@@ -77,12 +79,14 @@ __all__ = [
     "Task",
     "UserError",
     "__version__",
+    "check_baseline",
     "correlation",
     "draw",
     "ground_truth",
     "hookimpl",
     "leaderboard",
     "proxy",
+    "record_baseline",
     "score",
     "score_network",
     "search",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from uninas_bench.architecture import Architecture, Task
+    from uninas_bench.baseline.model import Baseline
+    from uninas_bench.baseline.verdict import Check
     from uninas_bench.data.source import ImageSource
     from uninas_bench.engine import Progress
     from uninas_bench.ensembles.notation import Ensemble
@@ -185,6 +187,122 @@ def leaderboard(
     from uninas_bench.leaderboard import build
 
     return build(space, task, ground_truth, proxies, sample=sample, seed=seed, **options)
+
+
+def record_baseline(
+    output: str | Path,
+    space: str | SearchSpace | None = None,
+    task: str | None = None,
+    ground_truth: str | Path | GroundTruth | None = None,
+    proxies: Sequence[str | Proxy] | None = None,
+    *,
+    sample: int | None = 60,
+    seed: int = 0,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    tolerances: Mapping[str, float] | None = None,
+    stored_only: bool = False,
+    cost: bool = True,
+    store: str | Path | None = None,
+    workers: int = 1,
+    data: Mapping[str, str | Path | ImageSource] | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Baseline:
+    """Record a board in a file: scores, taus with intervals, ranks, costs, settings and versions.
+
+    Args:
+        output: the file; it is overwritten.
+        space: as in `leaderboard`, and so are ``task, ground_truth, proxies, settings, data``.
+        task: default the table's.
+        ground_truth: default the table of ``space`` and ``task``, or the embedded one.
+        proxies: default all; ``params`` and ``flops`` are added.
+        sample: how many architectures; None, or at least as many as there are, takes all.
+        seed: of sample, scores and bootstrap.
+        settings: by proxy; a check uses them, too.
+        tolerances: by proxy, by how much of their spread its scores may differ; default 0.001.
+        stored_only: compute nothing, take the scores of the store and of the package.
+        cost: whether evaluations are timed against bare passes.
+        store: default: compute everything anew, in memory.
+        workers: processes.
+        data: image sources.
+        device: where networks run.
+        progress: called after every finished cell.
+
+    Raises:
+        UserError: a name, a value or a file is wrong, or scores are missing where none were to be computed.
+    """
+    from uninas_bench.baseline.measuring import Running
+    from uninas_bench.baseline.recording import record
+    from uninas_bench.host import default_host
+
+    return record(
+        Path(output), host=default_host(), space=space, task=task, ground_truth=ground_truth,
+        proxies=proxies, sample=sample, seed=seed, settings=settings, tolerances=tolerances,
+        running=Running(
+            stored_only=stored_only, store=store, cost=cost, workers=workers, data=data, device=device,
+            progress=progress,
+        ),
+    )  # fmt: skip
+
+
+def check_baseline(
+    baseline: str | Path | Baseline,
+    proxies: Sequence[str | Proxy] | None = None,
+    *,
+    ground_truth: str | Path | GroundTruth | None = None,
+    tolerance: float | None = None,
+    cost_tolerance: float = 1.6,
+    inversions: int = 0,
+    alpha: float = 0.05,
+    strict: bool = False,
+    stored_only: bool = False,
+    cost: bool = True,
+    store: str | Path | None = None,
+    workers: int = 1,
+    data: Mapping[str, str | Path | ImageSource] | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Check:
+    """Hold a recorded board against what is installed now.
+
+    Args:
+        baseline: a file, or what `record_baseline` returned.
+        proxies: some of the baseline's, by name or as objects that stand for what is installed; default all.
+        ground_truth: where the table is, if not where the baseline says.
+        tolerance: of all scores, in their spread; default the baseline's.
+        cost_tolerance: how many times its recorded bare passes a proxy may cost.
+        inversions: how many pairs of proxies may change places significantly.
+        alpha: the chance of a false alarm about taus.
+        strict: whether a proxy fails that is not comparable.
+        stored_only: as in `record_baseline`, and so are the other arguments.
+        cost: see there.
+        store: see there.
+        workers: see there.
+        data: see there.
+        device: see there.
+        progress: see there.
+
+    Returns:
+        ``passed``, ``regressions`` as sentences, and ``findings``, one per proxy.
+
+    Raises:
+        UserError: the baseline is of another space, scale, task or table than there are.
+    """
+    from uninas_bench.baseline.checking import check
+    from uninas_bench.baseline.judging import Limits
+    from uninas_bench.baseline.measuring import Running
+    from uninas_bench.host import default_host
+
+    return check(
+        baseline, host=default_host(), proxies=proxies, ground_truth=ground_truth,
+        limits=Limits(
+            tolerance=tolerance, cost=cost_tolerance, inversions=inversions, alpha=alpha, strict=strict
+        ),
+        running=Running(
+            stored_only=stored_only, store=store, cost=cost, workers=workers, data=data, device=device,
+            progress=progress,
+        ),
+    )  # fmt: skip
 
 
 def search(

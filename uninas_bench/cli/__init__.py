@@ -9,12 +9,15 @@ from uninas_bench.version import __version__
 
 COMMANDS = {
     "architecture": "uninas_bench.cli.architecture",
+    "baseline": "uninas_bench.cli.baseline",
     "draw": "uninas_bench.cli.draw",
     "ground-truth": "uninas_bench.cli.ground_truth",
     "leaderboard": "uninas_bench.cli.leaderboard",
+    "plot": "uninas_bench.cli.plot",
     "plugin": "uninas_bench.cli.plugin",
     "plugins": "uninas_bench.cli.plugins",
     "proxies": "uninas_bench.cli.proxies",
+    "report": "uninas_bench.cli.report",
     "scores": "uninas_bench.cli.scores",
     "search": "uninas_bench.cli.search",
     "spaces": "uninas_bench.cli.spaces",

@@ -1,0 +1,1 @@
+"""Baselines: a board recorded in a file, and what of it has changed since."""
