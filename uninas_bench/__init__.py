@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uninas_bench import ground_truth as _ground_truth_package  # noqa: F401
 from uninas_bench import leaderboard as _leaderboard_module  # noqa: F401
 from uninas_bench import proxy as _proxy_module  # noqa: F401
+from uninas_bench import report as _report_package  # noqa: F401
 from uninas_bench import search as _search_package  # noqa: F401
 from uninas_bench import space as _space_module  # noqa: F401
 from uninas_bench.api import (
@@ -20,8 +21,10 @@ from uninas_bench.api import (
     draw,
     ground_truth,
     leaderboard,
+    plot,
     proxy,
     record_baseline,
+    report,
     score,
     score_network,
     search,
@@ -85,7 +88,9 @@ __all__ = [
     "ground_truth",
     "hookimpl",
     "leaderboard",
+    "plot",
     "proxy",
+    "report",
     "record_baseline",
     "score",
     "score_network",

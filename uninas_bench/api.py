@@ -450,6 +450,67 @@ def train(
     )  # fmt: skip
 
 
+def report(
+    output: str | Path = "report.html",
+    *,
+    candidates: Sequence[str | Path] = (),
+    reproduced: Sequence[str | Path] = (),
+    points: int = 600,
+    pictures: int = 3,
+    **options: Any,
+) -> Path:
+    """Write a page that opens anywhere: boards, plots, pictures, and where every number comes from.
+
+    Args:
+        output: the HTML file.
+        candidates: folders of searches: their course and their best.
+        reproduced: files of ``uninas-bench reproduce run --format json``: published beside recomputed.
+        points: architectures of each table that are drawn and listed; statistics are of all.
+        pictures: of the best architectures of each table, and of the most contested.
+        options: which boards: the fields of `uninas_bench.report.plots.evidence.Question`, such as
+            ``across`` or ``ground_truth``; default every table whose scores come with the package. And what
+            `leaderboard` takes besides: ``store, settings, workers, data``, ...
+
+    Returns:
+        The path of the file, which asks nothing of any network.
+
+    Raises:
+        UserError: a name, a file or a value is wrong.
+    """
+    from uninas_bench.report.page.report import write_report
+
+    return write_report(
+        Path(output), candidates=list(map(Path, candidates)), reproduced=list(map(Path, reproduced)),
+        most_points=points, pictures=pictures, **options,
+    )  # fmt: skip
+
+
+def plot(
+    kind: str,
+    *,
+    candidates: Sequence[str | Path] = (),
+    width: Literal["single", "double"] = "double",
+    **options: Any,
+) -> Figure:
+    """Draw a figure for a paper.
+
+    Args:
+        kind: ``scatter``, ``ceiling``, ``pareto``, ``agreement``, ``matrix`` or ``search``.
+        candidates: for ``search``: folders of searches.
+        width: of one column of a paper, or of two.
+        options: which board, as in `report`; default the embedded table, of ``matrix`` all tables.
+
+    Returns:
+        A figure of its own, which needs no pyplot; `uninas_bench.drawing.save` writes it reproducibly.
+
+    Raises:
+        UserError: a name, a file or a value is wrong.
+    """
+    from uninas_bench.report.plots.kinds import draw_kind
+
+    return draw_kind(kind, candidates=list(map(Path, candidates)), width=width, **options)
+
+
 def draw(
     architecture: str | Architecture,
     *,
