@@ -52,7 +52,7 @@ def new(name: str, *, output: Path | None, license_: License, author: str | None
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         click.echo(path)
     click.echo(
-        f"\nnext: cd {folder} && python -m pip install --group test --editable . && pytest && "
+        f"\nnext: cd {folder} && python -m pip install --editable . pytest && pytest && "
         f"uninas-bench plugin check {name}"
     )
 

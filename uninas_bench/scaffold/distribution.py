@@ -22,7 +22,7 @@ LICENSES: tuple[License, ...] = get_args(License)
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 40
 TABLE = "nasbench201-mnist-hard"
-SAMPLE = 100
+SAMPLE = 60
 """Architectures of the table that a new baseline rests on: a check then takes seconds."""
 
 
