@@ -224,7 +224,7 @@ def _tolerance(entry: Recorded, limits: Limits, *, elsewhere: bool) -> float:
     if limits.tolerance is not None:
         return limits.tolerance
     own = SCORE_TOLERANCE if entry.tolerance is None else entry.tolerance
-    return own * (ELSEWHERE if elsewhere else 1.0)
+    return max(own, ELSEWHERE) if elsewhere else own
 
 
 def _costs(entries: Sequence[Recorded], measured: Measured, limit: float) -> dict[str, float]:

@@ -28,8 +28,8 @@ class Limits:
     """What fails a check.
 
     Attributes:
-        tolerance: of scores, in units of their spread, for all proxies; None: each one's own, `ELSEWHERE`
-            times that on another processor or with other libraries.
+        tolerance: of scores, in units of their spread, for all proxies; None: each one's own, and at least
+            `ELSEWHERE` on another processor or with other libraries.
         cost: how many times its recorded cost a proxy may cost.
         inversions: how many pairs of proxies may change places significantly.
         alpha: the chance of a false alarm about taus.

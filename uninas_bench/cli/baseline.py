@@ -134,7 +134,7 @@ def record(
 @options.ground_truth_option
 @click.option(
     "--tolerance", type=click.FloatRange(min=0), metavar="T",
-    help="Of all scores, in their spread.  [default: the baseline's; 10 times that on another processor or "
+    help="Of all scores, in their spread.  [default: the baseline's; at least 0.1 on another processor or "
     "with other libraries]",
 )  # fmt: skip
 @click.option(
