@@ -14,6 +14,8 @@ import pytest
 
 from uninas_bench import hookspecs
 from uninas_bench.cli import main
+from uninas_bench.host import DISTRIBUTION, default_host
+from uninas_bench.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -101,6 +103,42 @@ def test_the_readme_shows_the_plugin_that_is_tested() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+def proxies_that_come_with_the_package() -> list[str]:
+    host = default_host()
+    origins = {plugin.name: plugin.origin for plugin in host.plugins}
+    own = f"{DISTRIBUTION} {__version__}"
+    return [name for name in host.proxies if origins[host.owner("proxy", name)] == own]
+
+
+def test_every_proxy_has_its_formula_origin_and_limits() -> None:
+    assert set(headings("proxies.md")[1:]) == set(proxies_that_come_with_the_package())
+    for name in proxies_that_come_with_the_package():
+        text = section("proxies.md", name)
+        assert re.search(r"^\$\$.+\$\$$", text, re.MULTILINE), f"{name} has no formula"
+        assert "**Limits.**" in text, f"{name} has no limits"
+        assert f"```{{proxy}} {name}\n```" in text, f"{name} does not say what it says of itself"
+
+
+def test_every_page_is_in_the_contents() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    contents = set(re.findall(r"^([\w/-]+)$", index, re.MULTILINE))
+    pages = {page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES[1:]}
+    assert contents == {page for page in pages if not page.startswith("decisions/0")} - {"index"}
+    for page in contents:
+        assert f"]({page}.md)" in index, f"{page} is in the contents, and in no table"
+
+
+def test_no_page_has_a_name_that_sphinx_takes() -> None:
+    assert not {page.name for page in PAGES} & {"search.md", "genindex.md", "modindex.md"}
+
+
+def test_every_column_of_the_store_has_a_meaning() -> None:
+    from uninas_bench.store.schema import metadata
+
+    lacking = [str(c) for table in metadata.sorted_tables for c in table.columns if not c.doc]
+    assert not lacking
 
 
 def modules_with_examples() -> list[str]:
