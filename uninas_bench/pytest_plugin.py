@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(
 
     for path in config.getoption("--uninas-baseline"):
         try:
-            items += _BaselineFile.from_parent(session, name=path.name, file=path).collect()
+            items += _BaselineFile.from_parent(session, name=path.name, nodeid=path.name, file=path).collect()
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
 

@@ -12,7 +12,7 @@ TEMPLATE = r'''
 import re
 
 import torch
-from uninas_bench import NotApplicable, hookimpl, simple_proxy
+from uninas_bench import NotApplicable, Proxy, hookimpl, simple_proxy
 
 
 @simple_proxy("spread", version={version}, needs={{"images"}}, batch={batch})
@@ -35,6 +35,16 @@ def skips(subject):
     return subject.architecture.encoding.count("skip")
 
 
+class Ranks(Proxy):
+    """No scores of its own."""
+
+    name = "ranks"
+    requires = ("spread",)
+
+    def aggregate(self, components):
+        return components["spread.spread"].rank()
+
+
 {mark}
 def {hook}():
     return {names}
@@ -48,7 +58,7 @@ PLAIN = {
     "statistic": "last.abs().mean().item()",
     "mark": "@hookimpl",
     "hook": "uninas_bench_proxies",
-    "names": "[spread, skips]",
+    "names": "[spread, skips, Ranks()]",
     "others": "",
 }
 NAMES = ("spread", "skips")

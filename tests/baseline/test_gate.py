@@ -116,8 +116,21 @@ def test_a_new_version_is_not_comparable_and_fails_only_a_strict_check(folder, t
     assert found(result).verdict is Verdict.NOT_COMPARABLE
     assert found(result).reason == "version 1 -> 2"
     assert result.passed
+    assert result.not_comparable == ("spread",)
     strict = check(folder / "baseline.json", host=plugins, running=running, limits=Limits(strict=True))
     assert strict.regressions == (SUBJECT + "not comparable: version 1 -> 2",)
+
+
+def test_a_new_version_of_a_required_proxy(folder, tmp_path):
+    path = tmp_path / "ranks.json"
+    table, running = folder / "toy.csv.gz", Running(cost=False)
+    record(path, host=host(tmp_path), ground_truth=table, proxies=["ranks"], sample=10, running=running)
+    assert check(path, host=host(tmp_path), running=running).passed
+    result = check(path, host=host(tmp_path, version=2, sign=-1), running=running)
+    assert found(result, "ranks").verdict is Verdict.NOT_COMPARABLE
+    assert found(result, "ranks").reason == "spread version 1 -> 2"
+    assert result.passed
+    assert not check(path, host=host(tmp_path, sign=-1), running=running).passed
 
 
 def test_architectures_that_fail_newly_and_those_that_no_longer_do(folder, checked, tmp_path):

@@ -184,12 +184,23 @@ def _absent(baseline: Baseline, measured: Measured, known: Mapping[str, Finding]
         column = measured.columns.get(entry.name)
         if column is None:
             reason = "scores of all architectures, as it is now, are not stored"
-        elif column.version != entry.version:
-            reason = f"version {entry.version} -> {column.version}"
         else:
+            reason = _other_versions(entry, column.version, measured.versions[entry.name])
+        if not reason:
             continue
         found[entry.name] = Finding(entry, Verdict.NOT_COMPARABLE, reason)
     return found
+
+
+def _other_versions(entry: Recorded, version: int, parts: Mapping[str, int]) -> str:
+    """What of a proxy, or of those that it requires, has another version; empty where nothing has."""
+    changes = [f"version {entry.version} -> {version}"] if version != entry.version else []
+    changes += [
+        f"{name} version {entry.parts.get(name, '(none)')} -> {parts.get(name, '(none)')}"
+        for name in dict.fromkeys([*entry.parts, *parts])
+        if entry.parts.get(name) != parts.get(name)
+    ]
+    return ", ".join(changes)
 
 
 def _compared(

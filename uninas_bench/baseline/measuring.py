@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ class Measured:
     Attributes:
         accuracies: percent, by encoding.
         columns: by proxy, in the order asked for; without those that have no scores and get none.
+        versions: by proxy, of those that it requires.
         passes: cost by proxy; empty where nothing was timed.
         lacking: proxies of which stored scores are missing.
         images: fingerprint of the task's images; empty where no proxy sees them.
@@ -75,6 +76,7 @@ class Measured:
     task: Task
     accuracies: pd.Series[float]
     columns: Mapping[str, ScoreColumn]
+    versions: Mapping[str, Mapping[str, int]]
     images: str
     lacking: tuple[str, ...] = ()
     passes: Mapping[str, float] = field(default_factory=dict)
@@ -127,6 +129,7 @@ def measure(
         found.task,
         found.accuracies,
         {proxy.name: columns[proxy.name] for proxy in wanted},
+        {proxy.name: {part.name: part.version for part in expand(host, [proxy])[1:]} for proxy in wanted},
         _images(host, found.task, wanted, running),
         found.lacking,
     )
@@ -153,10 +156,7 @@ def _timed(
     }
     stopwatch = Stopwatch(plan, running.device)
     stopwatch.measure()
-    return Measured(
-        measured.space, measured.task, measured.accuracies, measured.columns, measured.images,
-        measured.lacking, whole_costs(stopwatch.passes(), parts), stopwatch, parts,
-    )  # fmt: skip
+    return replace(measured, passes=whole_costs(stopwatch.passes(), parts), stopwatch=stopwatch, parts=parts)
 
 
 def timed_architectures(costs: Mapping[str, Costs]) -> list[str]:

@@ -11,7 +11,7 @@ SCORE_TOLERANCE = 1e-3
 ELSEWHERE = 0.1
 """The least tolerance with other libraries or on another processor, which add in another order.
 
-Convolutions without oneDNN, which is more than another processor does, move scores of the embedded table by up to
+Convolutions without oneDNN, more than another processor does, move scores of the embedded table by up to
 .06 (zico), .04 (gradsign), .03 (epe_nas) and less than .01 (all others), and no tau by more than .009.
 """
 _STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
@@ -24,6 +24,7 @@ class Recorded:
 
     Attributes:
         version: of the proxy.
+        parts: versions of the proxies that it requires.
         settings: all of them, as text: ``batch=64,source=gaussian``.
         plugin: who registered it.
         rank: its place by tau, from 1.
@@ -40,6 +41,7 @@ class Recorded:
 
     name: str
     version: int
+    parts: Mapping[str, int]
     settings: str
     plugin: str
     rank: int

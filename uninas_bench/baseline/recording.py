@@ -152,6 +152,7 @@ def _recorded(
             Recorded(
                 name=name,
                 version=column.version,
+                parts=measured.versions[name],
                 settings=column.settings,
                 plugin=plugin_of(host, name),
                 rank=rank,
