@@ -14,6 +14,7 @@ from uninas_bench import ground_truth as _ground_truth_package  # noqa: F401
 from uninas_bench import leaderboard as _leaderboard_module  # noqa: F401
 from uninas_bench import proxy as _proxy_module  # noqa: F401
 from uninas_bench import report as _report_package  # noqa: F401
+from uninas_bench import reproduce as _reproduce_package  # noqa: F401
 from uninas_bench import search as _search_package  # noqa: F401
 from uninas_bench import space as _space_module  # noqa: F401
 from uninas_bench.api import (
@@ -25,6 +26,7 @@ from uninas_bench.api import (
     proxy,
     record_baseline,
     report,
+    reproduce,
     score,
     score_network,
     search,
@@ -47,6 +49,10 @@ if TYPE_CHECKING:
     from uninas_bench.ensembles.weight_search import search_weights
     from uninas_bench.fitting import FitContext
     from uninas_bench.ground_truth.table import GroundTruth
+    from uninas_bench.reproduce.kind import RecipeFields, RowOrColumn, TableKind
+    from uninas_bench.reproduce.outcome import Measured
+    from uninas_bench.reproduce.published import PublishedTable
+    from uninas_bench.reproduce.request import Lacking, TableRequest
     from uninas_bench.subject import Subject
 
 _LAZY = {
@@ -55,8 +61,15 @@ _LAZY = {
     "GroundTruth": "uninas_bench.ground_truth.table",
     "ImageSet": "uninas_bench.data.source",
     "ImageSource": "uninas_bench.data.source",
+    "Lacking": "uninas_bench.reproduce.request",
+    "Measured": "uninas_bench.reproduce.outcome",
+    "PublishedTable": "uninas_bench.reproduce.published",
     "RankNormaliser": "uninas_bench.ensembles.rank_normaliser",
+    "RecipeFields": "uninas_bench.reproduce.kind",
+    "RowOrColumn": "uninas_bench.reproduce.kind",
     "Subject": "uninas_bench.subject",
+    "TableKind": "uninas_bench.reproduce.kind",
+    "TableRequest": "uninas_bench.reproduce.request",
     "search_weights": "uninas_bench.ensembles.weight_search",
 }
 
@@ -69,16 +82,23 @@ __all__ = [
     "ImageSet",
     "ImageSource",
     "Init",
+    "Lacking",
+    "Measured",
     "Need",
     "NotApplicable",
     "Proxy",
+    "PublishedTable",
     "RankNormaliser",
+    "RecipeFields",
+    "RowOrColumn",
     "Scale",
     "SearchSpace",
     "Settings",
     "Source",
     "Status",
     "Subject",
+    "TableKind",
+    "TableRequest",
     "Task",
     "UserError",
     "__version__",
@@ -90,8 +110,9 @@ __all__ = [
     "leaderboard",
     "plot",
     "proxy",
-    "report",
     "record_baseline",
+    "report",
+    "reproduce",
     "score",
     "score_network",
     "search",

@@ -450,6 +450,43 @@ def train(
     )  # fmt: skip
 
 
+def reproduce(
+    table: str,
+    *,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    sample: int | Literal["all"] | None = None,
+    budget: str | float | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Recompute what can be recomputed here of a published table, cell by cell beside what is printed.
+
+    Args:
+        table: its name, ``vkdnw-1``; `uninas-bench reproduce list` has all.
+        rows: only those, by name. A row that takes long is computed only where it is named.
+        columns: only those, by key, group or name.
+        sample: architectures to draw; default what the table's recipe says.
+        budget: ``30m`` or seconds: a pilot is timed, and as many architectures scored as fit.
+        seed: of sample, scores, bootstrap and trainings.
+        options: see `uninas_bench.reproduce.running.reproduce`: ``store, workers, data, ground_truths,
+            settings, device, folder, full``.
+
+    Returns:
+        One row per printed cell: ``row, column, published, recomputed, low, high, n, verdict, reason`` and
+        others; see `uninas_bench.reproduce.outcome.Reproduction.frame`. Numbers that are printed and numbers
+        that came out here have columns of their own.
+
+    Raises:
+        UserError: a name, a setting or a file is wrong.
+    """
+    from uninas_bench.reproduce.running import reproduce as run
+
+    return run(
+        table, rows=rows, columns=columns, sample=sample, budget=budget, seed=seed, **options
+    ).frame()  # fmt: skip
+
+
 def report(
     output: str | Path = "report.html",
     *,

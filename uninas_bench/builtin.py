@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
     from uninas_bench.executors.executor import ExecutorFactory
     from uninas_bench.ground_truth.table import GroundTruthEntry
+    from uninas_bench.reproduce.kind import TableKind
     from uninas_bench.space import SearchSpace
 
 
@@ -50,3 +51,11 @@ def uninas_bench_executors() -> Iterable[ExecutorFactory]:
     from uninas_bench.executors.serial import serial
 
     return [serial, processes]
+
+
+@hookimpl
+def uninas_bench_recipes() -> Iterable[TableKind]:
+    """Kinds of recipes that no plugin's own mathematics is needed for."""
+    from uninas_bench.reproduce.kinds import builtin_kinds
+
+    return builtin_kinds()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uninas_bench.executors.executor import ExecutorFactory
     from uninas_bench.ground_truth.table import GroundTruthEntry
     from uninas_bench.proxy import Proxy
+    from uninas_bench.reproduce.kind import TableKind
     from uninas_bench.space import SearchSpace
 
 hookspec = pluggy.HookspecMarker("uninas_bench")
@@ -47,6 +48,11 @@ def uninas_bench_executors() -> Iterable[ExecutorFactory]:  # type: ignore[empty
 
 
 @hookspec
+def uninas_bench_recipes() -> Iterable[TableKind]:  # type: ignore[empty-body]
+    """Return kinds of recipes, each of which recomputes the published tables that name it."""
+
+
+@hookspec
 def uninas_bench_commands(cli: click.Group) -> None:
     """Add commands to the command line."""
 
@@ -59,5 +65,6 @@ __all__ = [
     "uninas_bench_executors",
     "uninas_bench_ground_truth",
     "uninas_bench_proxies",
+    "uninas_bench_recipes",
     "uninas_bench_spaces",
 ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uninas_bench.executors.executor import ExecutorFactory
     from uninas_bench.ground_truth.table import GroundTruthEntry
     from uninas_bench.proxy import Proxy
+    from uninas_bench.reproduce.kind import TableKind
     from uninas_bench.space import SearchSpace
 
 GROUP = "uninas_bench"
@@ -117,6 +118,11 @@ class Host:
         """Executors by name."""
         return self._collect("uninas_bench_executors", "executor")
 
+    @cached_property
+    def recipes(self) -> Mapping[str, TableKind]:
+        """Kinds of recipes of published tables by name."""
+        return self._collect("uninas_bench_recipes", "kind of recipe")
+
     def space(self, name: str) -> SearchSpace:
         """The space of that name; raises `UnknownName` with the nearest one."""
         return _find(self.spaces, "search space", name, "uninas-bench spaces")
@@ -124,6 +130,12 @@ class Host:
     def proxy(self, name: str) -> Proxy:
         """The proxy of that name; raises `UnknownName` with the nearest one."""
         return _find(self.proxies, "proxy", name, "uninas-bench proxies")
+
+    def recipe_kind(self, name: str) -> TableKind:
+        """The kind of recipe of that name; raises `UnknownName` with the nearest one."""
+        if name not in self.recipes:
+            raise UnknownName("kind of recipe", name, self.recipes)
+        return self.recipes[name]
 
     def default_proxies(self) -> list[str]:
         """The names of all proxies but those that take part only when they are named."""
@@ -143,7 +155,7 @@ class Host:
 
     def collect_all(self) -> None:
         """Call every hook, so that `plugins` knows every failure."""
-        for things in ("spaces", "proxies", "data", "ground_truths", "executors"):
+        for things in ("spaces", "proxies", "data", "ground_truths", "executors", "recipes"):
             getattr(self, things)
 
     def _collect(self, hook: str, kind: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def check(hook: str, thing: Any) -> None:
         "uninas_bench_data": _check_images,
         "uninas_bench_ground_truth": _check_ground_truth,
         "uninas_bench_executors": _check_executor,
+        "uninas_bench_recipes": _check_recipe,
     }
     checks[hook](thing)
 
@@ -107,3 +108,9 @@ def _check_executor(thing: Any) -> None:
     if not isinstance(thing, ExecutorFactory):
         raise PluginError(f"{thing!r} is no ExecutorFactory")
     _check_name("executor", thing)
+
+
+def _check_recipe(thing: Any) -> None:
+    name = _check_name("kind of recipe", thing)
+    _check_version("kind of recipe", name, thing)
+    _check_methods("kind of recipe", name, thing, ("run", "check", "recipe", "row", "column"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import click
     import pandas as pd
 
-    from uninas_bench import ImageSet
+    from uninas_bench import ImageSet, TableKind
     from uninas_bench_plugins._micro_probes.networks.extraction import Taps
     from uninas_bench_plugins._micro_probes.probes.images import ImagePool
     from uninas_bench_plugins._micro_probes.results import Evaluation
@@ -143,3 +143,11 @@ def uninas_bench_commands(cli: click.Group) -> None:
     from uninas_bench_plugins._micro_probes.commands.group import probes
 
     cli.add_command(probes)
+
+
+@hookimpl
+def uninas_bench_recipes() -> list[TableKind]:
+    """The kind of recipe that recomputes the paper's tables."""
+    from uninas_bench_plugins._micro_probes.reproduction import ProbeCount
+
+    return [ProbeCount()]

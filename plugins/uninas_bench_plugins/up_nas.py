@@ -10,7 +10,7 @@ from uninas_bench import NotApplicable, Proxy, SearchSpace, hookimpl
 from uninas_bench_plugins._up_nas.settings import UpNasSettings
 
 if TYPE_CHECKING:
-    from uninas_bench import Architecture, FitContext, Subject
+    from uninas_bench import Architecture, FitContext, Subject, TableKind
 
 
 class UpNas(Proxy):
@@ -84,3 +84,11 @@ class UpNas(Proxy):
 def uninas_bench_proxies() -> Iterable[Proxy]:
     """`up_nas` with the paper's thirteen members and their weights."""
     return [UpNas()]
+
+
+@hookimpl
+def uninas_bench_recipes() -> list[TableKind]:
+    """The kind of recipe that recomputes the paper's tables."""
+    from uninas_bench_plugins._up_nas.reproduction import UpNasTables
+
+    return [UpNasTables()]

@@ -18,6 +18,7 @@ COMMANDS = {
     "plugins": "uninas_bench.cli.plugins",
     "proxies": "uninas_bench.cli.proxies",
     "report": "uninas_bench.cli.report",
+    "reproduce": "uninas_bench.cli.reproduce",
     "scores": "uninas_bench.cli.scores",
     "search": "uninas_bench.cli.search",
     "spaces": "uninas_bench.cli.spaces",

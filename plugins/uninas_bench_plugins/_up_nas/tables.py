@@ -121,7 +121,7 @@ def table2(
         for name, column in pd.concat([part, sums], axis=1).items():
             columns[title][str(name)] = ub.correlation.kendall(column, truth)
     paper = published()["table2"]
-    columns |= {f"paper {title}": paper[title] for title in ("original", "predicted")}
+    columns |= {f"paper {title}": dict(paper[title]) for title in ("original", "predicted")}
     return pd.DataFrame(columns).reindex(list(columns["original"]))
 
 

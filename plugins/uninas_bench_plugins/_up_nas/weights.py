@@ -21,19 +21,23 @@ _TEXT = re.compile(r"[\w.\-]+:[^:+,]+(\+[\w.\-]+:[^:+,]+)*")
 
 
 @cache
-def published() -> Mapping[str, Any]:
-    """What the paper prints: its Tables 1, 2, 3, 6 and 7."""
+def published() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """What Tables 1 and 2 of the paper print: by ``table1``, the key of a column, and the name of a row."""
     file = Path(str(resources.files("uninas_bench_tables"))) / "published" / "up_nas.toml"
     with file.open("rb") as opened:
-        return tomllib.load(opened)
+        tables = {table["name"]: table for table in tomllib.load(opened)["tables"]}
+    return {
+        f"table{name}": {
+            column["key"]: {row["name"]: float(row["cells"][place]) for row in tables[name]["rows"]}
+            for place, column in enumerate(tables[name]["columns"])
+        }
+        for name in ("1", "2")
+    }
 
 
 def published_weights() -> Mapping[str, Mapping[str, float]]:
     """Table 1: by the name of a weighting, the weight of each proxy."""
-    found: dict[str, Mapping[str, float]] = {
-        name: entry for name, entry in published()["table1"].items() if isinstance(entry, dict)
-    }
-    return found
+    return published()["table1"]
 
 
 def paper_members() -> tuple[str, ...]:
