@@ -11,6 +11,7 @@ FILES = (
     "uninas_bench_tables/README.md",
     "uninas_bench_tables/ground_truth/nasbench201-mnist-hard.csv.gz",
     "uninas_bench_tables/scores/nasbench201-mnist-hard.csv.gz",
+    "uninas_bench_tables/baselines/nasbench201-mnist-hard.json",
 )
 
 for file in FILES:
