@@ -14,7 +14,8 @@ import pytest
 
 from uninas_bench import hookspecs
 from uninas_bench.cli import main
-from uninas_bench.host import DISTRIBUTION, default_host
+from uninas_bench.cli.group import CommandLine
+from uninas_bench.host import DISTRIBUTION, build_host, default_host
 from uninas_bench.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,21 @@ def test_every_hook_heads_a_section_with_its_arguments(name: str) -> None:
     signature = inspect.signature(getattr(hookspecs, name))
     arguments = ", ".join(f"{p.name}: {p.annotation}" for p in signature.parameters.values())
     assert f"`{name}({arguments}) -> {signature.return_annotation}`" in headings("hooks.md")
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_an_example_that_is_a_plugin(name: str, tmp_path: Path) -> None:
+    (heading,) = (heading for heading in headings("hooks.md") if heading.startswith(f"`{name}("))
+    example = re.search(r"^```py(?:thon)?\n(.*?)^```", section("hooks.md", heading), re.MULTILINE | re.DOTALL)
+    assert example is not None, f"{name} has no example"
+    plugin = tmp_path / "example.py"
+    plugin.write_text(example.group(1), encoding="utf-8")
+    host = build_host([plugin])
+    host.collect_all()
+    host.add_commands(CommandLine("test"))
+    (info,) = (info for info in host.plugins if info.name == str(plugin))
+    assert not info.reason
+    assert info.hooks == (name,)
 
 
 def test_hooks_that_are_gone_are_gone_from_the_docs() -> None:
