@@ -160,7 +160,7 @@ def test_axes_show_what_there_is(values, scaling, outside):
 
 def test_ticks_are_round_and_tell_their_values():
     assert ticks(Axis(0, 1)) == [(0.0, "0.00"), (0.25, "0.25"), (0.5, "0.50"), (0.75, "0.75"), (1.0, "1.00")]
-    assert [text for _, text in ticks(Axis(-0.3, 0.3), 3)] == ["−0.2", "0.0", "0.2"]
+    assert [text for _, text in ticks(Axis(-0.3, 0.3), 3)] == ["\N{MINUS SIGN}0.2", "0.0", "0.2"]
     assert [text for _, text in ticks(Axis(0, 2_000_000))] == ["0", "500k", "1M", "1.5M", "2M"]
     assert [text for _, text in ticks(Axis(1, 100, "log"))] == ["1", "10", "100"]
     assert [text for _, text in ticks(Axis(2, 30, "log"))] == ["2", "5", "10", "20"]

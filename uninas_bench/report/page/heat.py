@@ -16,13 +16,13 @@ _STRONG = 0.72
 """From this absolute value on a cell is dark enough for light text."""
 
 
-def heat(value: float, about: str, digits: int = 2) -> Heat:
+def heat(value: float, about: str, digits: int = 2, under: str = "") -> Heat:
     """A cell; without a value it is hatched."""
     if math.isnan(value):
         return Heat("-", about, "", False)
     # Neither +.00 nor -.00: what is nothing has no sign.
     text = signed(value, digits) if round(value, digits) else share(0.0, digits)
-    return Heat(text, about, f"{max(-1.0, min(1.0, value)):.2f}", abs(value) >= _STRONG)
+    return Heat(text, about, f"{max(-1.0, min(1.0, value)):.2f}", abs(value) >= _STRONG, under)
 
 
 def agreement_view(found: Agreement, name: str) -> HeatView:
@@ -77,9 +77,9 @@ def _across(
         cells = []
         for table in tables:
             tau, low, high = (float(values[key].loc[proxy, table]) for key in values)
-            ends = f" {interval(low, high)}" if not math.isnan(low) else ""
-            about = f"{proxy} on {table}: {signed(tau)}{ends}" if scored.loc[proxy, table] else "not scored"
-            cells.append(heat(tau, about, 3))
+            ends = interval(low, high) if not math.isnan(low) else ""
+            about = "" if scored.loc[proxy, table] else "not scored"
+            cells.append(heat(tau, about, 3, ends))
         rows.append(HeatRow(proxy, bool(row.baseline), front, tuple(cells)))
     heads = tuple(
         HeatHead(
@@ -89,7 +89,7 @@ def _across(
     )
     return HeatView(
         name, title, caption, ("#", "mean place", "of ceiling") if plain else (), heads, tuple(rows),
-        (f"Seed {frame.attrs['seed']}; intervals (95 %, {method}) are told by the cells.",),
+        (f"Seed {frame.attrs['seed']}; intervals: 95 %, {method}; hatched: no tau.",),
     )  # fmt: skip
 
 

@@ -114,12 +114,13 @@ class ExpenseView:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """A coloured cell: its text, what it says in full, and its value from -1 to 1."""
+    """A coloured cell: its text, what it says in full, its value from -1 to 1, and what stands under it."""
 
     text: str
     about: str
     value: str
     strong: bool
+    under: str = ""
 
     @property
     def kind(self) -> str:

@@ -17,6 +17,7 @@ SVG = "http://www.w3.org/2000/svg"
 LARGEST = 120_000
 """Bytes of a picture; a larger one is left to `uninas-bench draw`."""
 _NUMBER = re.compile(r"-?\d+\.\d+")
+_BESIDE_LETTER = re.compile(r" ?([A-Za-z]) ?")
 _KEPT = ("fill", "stroke", "stroke-width", "stroke-dasharray", "font", "text-anchor", "opacity")
 
 
@@ -40,7 +41,7 @@ def picture(space: SearchSpace, architecture: Architecture) -> tuple[Markup | No
 def slim(text: str) -> str:
     """Of matplotlib's SVG what is seen: no metadata, no ids that others of the page have, round numbers.
 
-    Sizes are left to the page; ``viewBox`` stays.
+    Its width in points becomes ``--w``, which the page makes a width of.
     """
     root = ElementTree.fromstring(text)  # noqa: S314 - written by matplotlib a moment ago
     for parent in list(root.iter()):
@@ -52,17 +53,33 @@ def slim(text: str) -> str:
         for name in ("d", "style", "transform", "x", "y"):
             if name in parent.attrib:
                 parent.attrib[name] = " ".join(_NUMBER.sub(_rounded, parent.attrib[name]).split())
+        if "d" in parent.attrib:
+            parent.attrib["d"] = _BESIDE_LETTER.sub(r"\1", parent.attrib["d"])
         if "style" in parent.attrib:
             parent.attrib["style"] = _style(parent.attrib["style"])
         parent.text = (parent.text or "").strip() or None
         parent.tail = (parent.tail or "").strip() or None
+    _unwrap(root)
     box = root.attrib["viewBox"]
     root.attrib.clear()
     root.attrib["viewBox"] = box
+    # The style sheet makes it as wide as its letters want; what is too large scrolls.
+    root.attrib["style"] = f"--w:{float(box.split()[2]):.0f}"
     root.attrib["aria-hidden"] = "true"
     root.attrib["stroke-linejoin"] = "round"
     ElementTree.register_namespace("", SVG)
     return ElementTree.tostring(root, encoding="unicode").replace(f' xmlns="{SVG}"', "", 1)
+
+
+def _unwrap(parent: ElementTree.Element) -> None:
+    """Put what is in groups that say nothing into what they are in."""
+    for child in list(parent):
+        _unwrap(child)
+        if child.tag.endswith("}g") and not child.attrib:
+            place = list(parent).index(child)
+            parent.remove(child)
+            for offset, inner in enumerate(child):
+                parent.insert(place + offset, inner)
 
 
 def _rounded(match: re.Match[str]) -> str:

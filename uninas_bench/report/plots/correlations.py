@@ -65,6 +65,11 @@ def draw_ceiling(table: TableEvidence, width: Width) -> Figure:
     for label, (_, baseline, _) in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontstyle("italic" if baseline else "normal")
     axes.set_ylim(len(rows) - 0.4, -0.6)
+    ends = [end for _, _, told in rows for end in (told.tau, told.low, told.high) if not math.isnan(end)]
+    ends += known or ()
+    shown = Axis(min([0.0, *ends]) - 0.04, max([0.1, *ends]) + 0.04)
+    axes.set_xlim(shown.low, shown.high)
+    axes.set_xticks(*zip(*ticks(shown, 6), strict=True))
     axes.set_xlabel("Kendall's tau-b")
     style.foot(figure, foot_text(table))
     return figure

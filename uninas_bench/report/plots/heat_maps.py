@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from uninas_bench.report.cells import share, signed
 from uninas_bench.report.plots import style
 from uninas_bench.report.plots.agreement import agreement
@@ -73,8 +75,15 @@ def _cells(axes: Axes, rows: Sequence[Sequence[float]], *, numbers: bool, small:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("tau", _COLOURS)
-    colours.set_bad("#e4e4e4")
-    axes.imshow(rows, cmap=colours, vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_facecolor("#e4e4e4")  # A cell without a value is not painted.
+    axes.imshow(
+        np.ma.masked_invalid(np.asarray(rows)),
+        cmap=colours,
+        vmin=-1,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+    )
     for y, row in enumerate(rows):
         for x, value in enumerate(row):
             if math.isnan(value) or numbers:

@@ -113,10 +113,9 @@ def draw_kind(
     from uninas_bench.report.plots.evidence import ALL, asked_of, collect
 
     found = find_kind(kind)
-    courses = [read_course(path) for path in candidates]
     if found.of == "searches":
-        return draw(kind, courses=courses, width=width)
-    if courses:
+        return draw(kind, courses=[read_course(path) for path in candidates], width=width)
+    if candidates:
         raise UserError(f"candidates with {kind}: they belong to search")
     question, places = asked_of(options, across=ALL if found.of == "tables" else None)
     if found.of == "table" and question.across is not None:

@@ -71,8 +71,14 @@
     });
     return tools;
   };
+  const said = (cell) => {
+    const parts = [...cell.querySelectorAll("small")].map((part) => part.textContent.trim());
+    const rest = [...cell.querySelectorAll("button, .head")].find((part) => part.textContent.trim()) || cell;
+    const own = [...rest.childNodes].filter((node) => node.nodeName !== "SMALL").map((node) => node.textContent);
+    return cell.tagName === "TH" ? [...parts, own.join("").trim()].join(" ").trim() : own.join("").trim();
+  };
   const csv = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => {
-    const text = cell.textContent.trim();
+    const text = said(cell);
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }).join(",")).join("\n");
   for (const table of all("table.filterable")) {
