@@ -25,7 +25,8 @@ HEAVY = (
 )
 COMMANDS = (
     "--help", "--version", "spaces", "proxies", "spaces --json", "proxies --json", "probes --help",
-    "probes show --help", "probes plan --help", "probes search --help",
+    "probes show --help", "probes plan --help", "probes search --help", "plugin --help", "plugin new --help",
+    "plugin check --help",
 )  # fmt: skip
 
 

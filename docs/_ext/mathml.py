@@ -15,10 +15,7 @@ def _inline(writer: Any, node: nodes.math) -> None:
 
 
 def _block(writer: Any, node: nodes.math_block) -> None:
-    # A formula that is wider than a phone scrolls by itself, not with the page.
-    writer.body.append(
-        f'<div class="math" style="overflow-x:auto">{convert(node.astext(), display="block")}</div>'
-    )
+    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
     raise nodes.SkipNode
 
 
