@@ -283,21 +283,7 @@ class _OneTask:
                 self.request.lack(name, column, reason, verdict)
 
     def _state_truth(self, truth: GroundTruth, accuracies: pd.Series[float]) -> None:
-        from uninas_bench.ground_truth.noise import noise_ceiling
-
-        ceiling = noise_ceiling(truth, None if len(accuracies) == len(truth) else accuracies.index)
-        stated = (
-            "no noise ceiling, as it does not state its seeds"
-            if ceiling is None
-            else f"noise ceiling tau {ceiling.corrected:.3f} ({ceiling.seeds} seeds)"
-        )
-        self.request.fact(
-            f"{truth.info.task}: ground truth {truth.info.name} ({truth.info.protocol}); {stated}"
-        )
-        if truth.info.task != self.tasks[0]:
-            self.request.fact(
-                f"accuracies on {truth.info.task} stand for those on {self.tasks[0]}, which are not here"
-            )
+        self.request.state_truth(truth, self.tasks[0], accuracies.index)
         if self.recipe.population and self.recipe.population != len(accuracies):
             self.request.fact(
                 f"the printed numbers rest on {self.recipe.population:,} architectures; "

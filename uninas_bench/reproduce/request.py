@@ -143,6 +143,27 @@ class TableRequest:
             "or --ground-truth FILE"
         )
 
+    def state_truth(self, truth: GroundTruth, wanted: str, encodings: Iterable[str] | None = None) -> None:
+        """Say which accuracies are taken, their noise ceiling, and whether they stand for another task's.
+
+        Args:
+            truth: what is taken.
+            wanted: the task of the printed numbers.
+            encodings: the architectures that count; default all of the table.
+        """
+        from uninas_bench.ground_truth.noise import noise_ceiling
+
+        chosen = None if encodings is None else list(encodings)
+        ceiling = noise_ceiling(truth, None if chosen is None or len(chosen) == len(truth) else chosen)
+        stated = (
+            "no noise ceiling, as it does not state its seeds"
+            if ceiling is None
+            else f"noise ceiling tau {ceiling.corrected:.3f} ({ceiling.seeds} seeds)"
+        )
+        self.fact(f"{truth.info.task}: ground truth {truth.info.name} ({truth.info.protocol}); {stated}")
+        if truth.info.task != wanted:
+            self.fact(f"accuracies on {truth.info.task} stand for those on {wanted}, which are not here")
+
     def space(self, name: str, scale: Mapping[str, str] | None = None) -> SearchSpace:
         """A search space at a scale."""
         found = self.host.space(name)

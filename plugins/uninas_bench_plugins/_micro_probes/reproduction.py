@@ -68,7 +68,10 @@ class ProbeCount(TableKind):
                 continue
             for row, step in steps.items():
                 assert isinstance(step, ProbeCountRow)
-                request.record(row, key, found.change(step.count))
+                if step.count < found.sizes.max():
+                    request.record(row, key, found.change(step.count))
+                else:
+                    request.lack(row, key, f"more than the {found.sizes.max()} probes that are trained")
 
 
 class _Taus:
@@ -105,6 +108,7 @@ def _taus(request: TableRequest, recipe: ProbeCountRecipe, tasks: tuple[str, ...
     scores, accuracies = _scored(request, recipe, truth, proxy)
     chosen = subsets_of(names)
     columns = [total(scores[list(subset)], proxy.settings.weight_of, None) for subset in chosen]
+    request.state_truth(truth, tasks[0], accuracies.index)
     found = ub.correlation.rank_correlations(
         columns, accuracies, method="bootstrap", resamples=RESAMPLES, seed=request.seed
     )

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -71,46 +72,48 @@ class UpNasTables(TableKind):
 
     def run(self, table: PublishedTable, request: TableRequest) -> None:
         """Every wanted cell."""
-        cells = self.wanted(table, request)
-        truths: dict[tuple[str, ...], pd.Series[float]] = {}
-        for _, column in cells:
+        wanted = self.wanted(table, request)
+        truths = self._truths(table, request, wanted)
+        cells = []
+        for row, column in wanted:
+            accuracies = truths.get(self._column(table, column).tasks)
+            if accuracies is None:
+                continue
+            if self._row(table, row).bound:
+                request.record(row, column, Measured(float(accuracies.max()), n=len(accuracies), exact=True))
+            else:
+                cells.append((row, column, accuracies))
+        if not cells:
+            return
+        recipe = self.recipe(table)
+        assert isinstance(recipe, UpNasRecipe)
+        with _folder(request.folder) as folder:
+            # Made by the first cell: without scores, it and all others say what they lack.
+            studies = cache(lambda: _Studies(request, folder, recipe.sample))
+            for row, column, accuracies in cells:
+                entry, asked = self._row(table, row), self._column(table, column)
+                try:
+                    request.record(row, column, studies().measure(entry, asked, accuracies))
+                except Lacking as lacking:
+                    request.lack(row, column, str(lacking))
+
+    def _truths(
+        self, table: PublishedTable, request: TableRequest, cells: list[tuple[str, str]]
+    ) -> dict[tuple[str, ...], pd.Series[float]]:
+        """Accuracies by tasks; cells without any say what they lack."""
+        found: dict[tuple[str, ...], pd.Series[float]] = {}
+        for row, column in cells:
             tasks = self._column(table, column).tasks
-            if tasks in truths:
+            if tasks in found:
                 continue
             try:
                 truth = request.truth("nasbench201", tasks)
             except Lacking as lacking:
-                for row, other in cells:
-                    if self._column(table, other).tasks == tasks:
-                        request.lack(row, other, str(lacking))
+                request.lack(row, column, str(lacking))
                 continue
-            truths[tasks] = truth.accuracies()
-            request.fact(
-                f"accuracies: {truth.info.name} ({truth.info.protocol}); no noise ceiling without seeds"
-            )
-            if truth.info.task != tasks[0]:
-                request.fact(
-                    f"accuracies on {truth.info.task} stand for those on {tasks[0]}, which are not here"
-                )
-        cells = [(row, column) for row, column in cells if self._column(table, column).tasks in truths]
-        for row, column in list(cells):
-            if self._row(table, row).bound:
-                accuracies = truths[self._column(table, column).tasks]
-                request.record(row, column, Measured(float(accuracies.max()), n=len(accuracies), exact=True))
-                cells.remove((row, column))
-        if cells:
-            recipe = self.recipe(table)
-            assert isinstance(recipe, UpNasRecipe)
-            with _folder(request.folder) as folder:
-                try:
-                    studies = _Studies(request, folder, recipe.sample)
-                except Lacking as lacking:
-                    for row, column in cells:
-                        request.lack(row, column, str(lacking))
-                    return
-                for row, column in cells:
-                    entry, asked = self._row(table, row), self._column(table, column)
-                    request.record(row, column, studies.measure(entry, asked, truths[asked.tasks]))
+            found[tasks] = truth.accuracies()
+            request.state_truth(truth, tasks[0])
+        return found
 
     def _row(self, table: PublishedTable, name: str) -> UpNasRow:
         found = self.row(table, name)
@@ -154,8 +157,10 @@ class _Studies:
             return self._accuracy_of_found(entry, accuracies)
         study = self.study(entry.layers)
         frame = study.targets if asked.quantity == "original" else study.predictions
-        scores = self._column(frame, entry).loc[study.held_out]
-        return self.request.correlate("tau", scores, accuracies.loc[study.held_out])
+        known = [encoding for encoding in study.held_out if encoding in accuracies.index]
+        if len(known) < FEWEST // 2:
+            raise Lacking(f"accuracies of the held-out half: {len(known)} of {len(study.held_out)} are known")
+        return self.request.correlate("tau", self._column(frame, entry).loc[known], accuracies.loc[known])
 
     def study(self, layers: int) -> Study:
         """What is learned with so many hidden layers."""
@@ -173,15 +178,15 @@ class _Studies:
         if entry.member:
             best = str(self.scores[entry.member].idxmax())
             return Measured(
-                float(accuracies[best]),
+                _accuracy(accuracies, best),
                 n=len(self.scores),
                 note=f"the architecture that it scores best: {best}",
             )
         found = self._search(entry)
-        ends = accuracies.loc[list(found.ends)]
+        ends = accuracies.reindex(list(found.ends)).dropna()
         low, high = ends.quantile([0.025, 0.975])
         return Measured(
-            float(accuracies[found.pick]), float(low), float(high),
+            _accuracy(accuracies, found.pick), float(low), float(high),
             note=f"mean over {len(ends)} starts {ends.mean():.2f}, best {ends.max():.2f}",
         )  # fmt: skip
 
@@ -234,6 +239,12 @@ class _Studies:
             raise Lacking(f"a budget in which {FEWEST} architectures fit")
         wide = pd.concat(frames).pivot(index="architecture", columns="component", values="value")
         return wide[list(self.members)]
+
+
+def _accuracy(accuracies: pd.Series[float], encoding: str) -> float:
+    if encoding not in accuracies.index:
+        raise Lacking(f"the accuracy of {encoding}, which the table does not have")
+    return float(accuracies[encoding])
 
 
 @contextmanager
