@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner, Result
@@ -24,6 +26,23 @@ def test_list_has_every_table():
     rows = json.loads(run("list", "--format", "json").stdout)
     assert [row["table"] for row in rows] == table_names()
     assert all(name in run("list").stdout for name in table_names())
+
+
+def test_listing_and_showing_import_nothing_heavy():
+    code = (
+        "import sys; sys.argv[1:] = {!r}\nfrom uninas_bench.cli import main\n"
+        "try:\n    main()\nfinally:\n    print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules], "
+        "file=sys.stderr)"
+    )
+    for arguments in (
+        ["reproduce", "list"],
+        ["reproduce", "show", "vkdnw-1"],
+        ["reproduce", "run", "--help"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)], check=True, capture_output=True, text=True
+        )
+        assert done.stderr.strip().endswith("[]")
 
 
 def test_show_marks_what_is_uncertain():
