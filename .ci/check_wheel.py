@@ -8,6 +8,7 @@ FILES = (
     "uninas_bench/py.typed",
     "uninas_bench_plugins/py.typed",
     "uninas_bench_tables/py.typed",
+    "uninas_bench/scaffold/templates/module.py.jinja",
     "uninas_bench_tables/README.md",
     "uninas_bench_tables/ground_truth/nasbench201-mnist-hard.csv.gz",
     "uninas_bench_tables/scores/nasbench201-mnist-hard.csv.gz",
