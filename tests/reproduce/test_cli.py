@@ -31,8 +31,9 @@ def test_list_has_every_table():
 def test_listing_and_showing_import_nothing_heavy():
     code = (
         "import sys; sys.argv[1:] = {!r}\nfrom uninas_bench.cli import main\n"
-        "try:\n    main()\nfinally:\n    print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules], "
-        "file=sys.stderr)"
+        "try:\n    main()\n"
+        "finally:\n    heavy = [m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules]\n"
+        "    print(heavy, file=sys.stderr)"
     )
     for arguments in (
         ["reproduce", "list"],
@@ -85,7 +86,7 @@ def test_a_file_is_written_whole_and_read_back(tmp_path):
         (["uninas-4", "--rows", ","], "expected names with commas"),
         (["uninas-4", "--sample", "few"], "--sample few"),
         (["uninas-4", "--budget", "30"], "expected a time such as 30m"),
-        (["uninas-4", "--executor", "serial"], "--executor: reproduce takes none"),
+        (["uninas-4", "--set", "vkdnw"], "expected name=value"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message):

@@ -93,7 +93,13 @@ def show_table(*, table: str, format_: str, output: Path | None) -> None:
     "--folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
     help="Keep there what is trained; the same command goes on from it.",
 )  # fmt: skip
-@options.scoring_options
+@options.seed_option
+@options.workers_option
+@options.store_option
+@options.plugin_option
+@options.set_option
+@options.data_option
+@options.device_option
 @options.format_option
 @options.output_option
 def run_table(
@@ -106,8 +112,6 @@ def run_table(
     plugins: tuple[Path, ...],
     workers: int,
     store: str | None,
-    executor: str | None,
-    timeout: float | None,
     format_: str,
     output: Path | None,
     **settings: Any,
@@ -122,9 +126,6 @@ def run_table(
     from uninas_bench.report.reproduction import print_reproduction, render_reproduction
     from uninas_bench.reproduce.running import reproduce
 
-    for option, value in (("--executor", executor), ("--timeout", timeout)):
-        if value is not None:
-            raise UserError(f"{option}: reproduce takes none")
     talk = Console(stderr=True, highlight=False)
     asked = options.read_sample(sample) if sample is not None else None
     with scoring_progress(talk) as progress:
