@@ -181,12 +181,12 @@ def test_across_tables_the_matrix_has_every_tau():
     evidence = gathered([table("a", 0), table("b", 1, "cifar100")])
     page = Reader(page_html(viewed(evidence, pictures=0)))
     head, *rows = page.tables["m1"]
-    assert head[:4] == ["#", "mean place", "of ceiling", "proxy"]
+    assert head[:4] == ["proxy", "#", "mean place", "of ceiling"]
     frame = evidence.across
-    assert [row[3] for row in rows] == list(dict.fromkeys(frame["proxy"]))
+    assert [row[0] for row in rows] == list(dict.fromkeys(frame["proxy"]))
     for row in rows:
         for name, cell in zip(("a", "b"), row[4:], strict=True):
-            (tau,) = frame[(frame["proxy"] == row[3]) & (frame["ground_truth"] == name)]["tau"]
+            (tau,) = frame[(frame["proxy"] == row[0]) & (frame["ground_truth"] == name)]["tau"]
             assert (cell == "-") if tau != tau else float(cell) == pytest.approx(tau, abs=5.1e-4)
 
 

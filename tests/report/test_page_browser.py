@@ -210,7 +210,7 @@ def test_the_matrix_is_saved_as_it_reads(opened):
     with opened.page.expect_download() as waiting:
         opened.page.locator("#across .tools button").first.click()
     rows = list(csv.reader(waiting.value.path().read_text(encoding="utf-8").splitlines()))
-    assert rows[0][:4] == ["#", "mean place", "of ceiling", "proxy"]
+    assert rows[0][:4] == ["proxy", "#", "mean place", "of ceiling"]
     assert rows[0][4].endswith("nasbench201")
     assert all(-1 <= float(cell) <= 1 for row in rows[1:] for cell in row[4:])
     opened.asked[:] = [url for url in opened.asked if not url.startswith("blob:")]

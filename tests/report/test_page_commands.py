@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.test_imports import imported_by
 from uninas_bench.cli import main
 
 TABLE = ("--ground-truth", "nasbench201-mnist-hard", "--proxies", "nwot,zico", "--stored-only")
@@ -16,6 +17,13 @@ def run(*arguments, code=0):
     result = CliRunner().invoke(main, list(map(str, arguments)))
     assert result.exit_code == code, f"{result.stdout}\n{result.stderr}"
     return result
+
+
+@pytest.mark.parametrize("command", ["report --help", "plot --help", "plot --list", "plot scater"])
+def test_what_draws_nothing_is_light(command):
+    code = f"import sys; sys.argv[1:] = {command.split()!r}\nfrom uninas_bench.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass"
+    assert imported_by(code) == set()
 
 
 def test_a_page_is_written_whole(tmp_path):

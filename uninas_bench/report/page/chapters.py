@@ -86,10 +86,12 @@ def scatter_view(scatter: Scatter, column: int, shown: Sequence[int]) -> Scatter
         notes.append(f"ceiling {share(told.ceiling[0])} {_plain(told.ceiling[1], told.ceiling[2])}")
     if told.failed:
         notes.append(f"{told.failed:,} failed: hollow, at the left edge")
-    if scatter.x.outside:
-        notes.append(f"{scatter.x.outside:,} beyond the axis, drawn at its end")
-    if scatter.y.outside:
-        notes.append(f"{scatter.y.outside:,} of accuracies beyond the axis, likewise")
+    outside = sum(
+        not (scatter.y.holds(accuracy) and (math.isnan(score) or scatter.x.holds(score)))
+        for score, accuracy in zip(scatter.scores, scatter.accuracies, strict=True)
+    )
+    if outside:
+        notes.append(f"{outside:,} beyond the axes, drawn at their ends")
     if len(shown) < len(scatter.scores):
         notes.append(f"{len(shown):,} of {len(scatter.scores):,} are drawn")
     ends = f" {interval(told.low, told.high)}" if not math.isnan(told.low) else ""

@@ -141,7 +141,7 @@ class HeatHead:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A row: its name, texts before the coloured cells, and these."""
+    """A row: its name, then texts, then the coloured cells."""
 
     name: str
     faint: bool

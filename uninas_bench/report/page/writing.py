@@ -16,8 +16,12 @@ from uninas_bench.version import __version__
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_DARK = ("@media (prefers-color-scheme: dark) {{ :root:not(:has(#theme-light:checked)) {{ {0} }} }}\n"
-         ":root:has(#theme-dark:checked) {{ {0} }}\n")  # fmt: skip
+_DARK = """@media screen and (prefers-color-scheme: dark) {{
+  :root:not(:has(#theme-light:checked)) {{ {0} }}
+}}
+@media screen {{ :root:has(#theme-dark:checked) {{ {0} }} }}
+"""
+"""On paper it is always light."""
 
 
 def page_html(page: Page) -> str:

@@ -35,6 +35,10 @@ class Axis:
     scaling: Scaling = "linear"
     outside: int = 0
 
+    def holds(self, value: float) -> bool:
+        """Whether a value lies between the ends."""
+        return self.low <= value <= self.high
+
     def place(self, value: float) -> float:
         """0 at the lower end, 1 at the upper; beyond an end, that end."""
         low, high = self.low, self.high

@@ -181,6 +181,8 @@
     }
   }
 
+  window.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+
   // A link to numbers opens what hides them; paper has no closed parts but the scores.
   const open = () => {
     const target = window.location.hash && document.getElementById(window.location.hash.slice(1));
