@@ -126,11 +126,13 @@ class _Parts:
 
 @lru_cache(maxsize=4)
 def _parts(folder: Path, space: Any, settings: UpNasSettings) -> _Parts:
-    autoencoder = train_autoencoder(space, settings.autoencoder(space.name), Finished(folder))
-    notes = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    state = estimator.load(folder)
-    assert state is not None, f"{folder}: complete without an estimator"
-    network = Estimator(autoencoder.size, len(settings.names), settings.layers, settings.width)
+    # Modules draw their first weights from the global generator, before the saved ones replace them.
+    with torch.random.fork_rng(devices=[]):
+        autoencoder = train_autoencoder(space, settings.autoencoder(space.name), Finished(folder))
+        notes = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        state = estimator.load(folder)
+        assert state is not None, f"{folder}: complete without an estimator"
+        network = Estimator(autoencoder.size, len(settings.names), settings.layers, settings.width)
     network.load_state_dict(state["network"])
     cloud = torch.load(folder / CLOUD, map_location="cpu", weights_only=True)
     return _Parts(
