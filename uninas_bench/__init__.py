@@ -52,10 +52,11 @@ if TYPE_CHECKING:
     from uninas_bench.reproduce.kind import RecipeFields, RowOrColumn, TableKind
     from uninas_bench.reproduce.outcome import Measured
     from uninas_bench.reproduce.published import PublishedTable
-    from uninas_bench.reproduce.request import Lacking, TableRequest
+    from uninas_bench.reproduce.request import BudgetSpent, Lacking, TableRequest
     from uninas_bench.subject import Subject
 
 _LAZY = {
+    "BudgetSpent": "uninas_bench.reproduce.request",
     "Ensemble": "uninas_bench.ensembles.notation",
     "FitContext": "uninas_bench.fitting",
     "GroundTruth": "uninas_bench.ground_truth.table",
@@ -75,6 +76,7 @@ _LAZY = {
 
 __all__ = [
     "Architecture",
+    "BudgetSpent",
     "Costs",
     "Ensemble",
     "FitContext",

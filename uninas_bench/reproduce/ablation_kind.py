@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from uninas_bench.reproduce.kind import RecipeFields, RowOrColumn, TableKind
 from uninas_bench.reproduce.outcome import Measured
 from uninas_bench.reproduce.published import PublishedTable
-from uninas_bench.reproduce.request import Lacking, TableRequest
+from uninas_bench.reproduce.request import BudgetSpent, Lacking, TableRequest
 from uninas_bench.tasks import find_task
 
 if TYPE_CHECKING:
@@ -107,14 +107,14 @@ class Ablation(TableKind):
                 columns = [column for row, column in cells if row == name]
                 if request.budget.left < longest:
                     for column in columns:
-                        request.lack(name, column, "the budget was spent")
+                        request.lack(name, column, BudgetSpent("the budget was spent"))
                     continue
                 before = request.budget.spent
                 try:
                     found = _searched_and_trained(request, recipe, sizes, name, entry, folder)
                 except Lacking as lacking:
                     for column in columns:
-                        request.lack(name, column, str(lacking))
+                        request.lack(name, column, lacking)
                     continue
                 longest = max(longest, request.budget.spent - before)
                 for column in columns:
@@ -142,11 +142,14 @@ def _searched_and_trained(
     from uninas_bench.bounds import Bounds
     from uninas_bench.search.driver import search
     from uninas_bench.search.settings import search_settings
+    from uninas_bench.training.recipes.reading import load_recipe
 
     space = request.space(recipe.space, sizes.scale)
     task = find_task(sizes.task)
     proxy = request.proxy(entry.proxy, {"batch": sizes.batch, **entry.settings})
     request.check_images(proxy, task)
+    # Before hours of search: the images of the training after it.
+    request.check_data(load_recipe(sizes.training, sizes.overrides).data.dataset)
     request.announce(f"{name}: searching")
     found = search(
         space, proxy,

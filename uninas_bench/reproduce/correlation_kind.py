@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from uninas_bench.architecture import Architecture
 from uninas_bench.execution import opened
 from uninas_bench.reproduce.kind import RecipeFields, RowOrColumn, TableKind
-from uninas_bench.reproduce.outcome import Verdict
 from uninas_bench.reproduce.published import PublishedTable
-from uninas_bench.reproduce.request import Lacking, TableRequest
+from uninas_bench.reproduce.request import BudgetSpent, Lacking, TableRequest
 from uninas_bench.reproduce.sampling import subset_of
 from uninas_bench.tasks import find_task
 
@@ -147,7 +146,7 @@ class _OneTask:
             truth = self.request.truth(self.recipe.space, self.tasks, self.recipe.scale)
         except Lacking as lacking:
             for row, column in self.cells:
-                self.request.lack(row, column, str(lacking))
+                self.request.lack(row, column, lacking)
             return
         space = self.request.space(self.recipe.space, self.recipe.scale)
         task = find_task(truth.info.task)
@@ -168,18 +167,14 @@ class _OneTask:
             fields = self.kind.row(self.table, name)
             assert isinstance(fields, CorrelationRow)
             try:
-                line = self._line(name, fields, task)
+                lines.append(self._line(name, fields, task))
             except Lacking as lacking:
-                self._lack(name, str(lacking))
-                continue
-            if line is not None:
-                lines.append(line)
+                self._lack(name, lacking)
         return lines
 
-    def _line(self, name: str, fields: CorrelationRow, task: Task) -> _Line | None:
+    def _line(self, name: str, fields: CorrelationRow, task: Task) -> _Line:
         if fields.costly and not self.request.names(name):
-            self._lack(name, f"{fields.costly}; --rows {name!r} runs it", Verdict.LEFT_OUT)
-            return None
+            raise BudgetSpent(f"{fields.costly}; --rows {name!r} runs it")
         proxy = self.request.proxy(fields.proxy, fields.settings)
         if fields.file and not getattr(proxy.settings, fields.file, ""):
             raise Lacking(f"a file: --set {fields.proxy}.{fields.file}=FILE")
@@ -198,7 +193,7 @@ class _OneTask:
         size = self._score(lines, space, task, order[:wished])
         if size < min(FEWEST, wished):
             for line in lines:
-                self._lack(line.name, f"a budget in which {FEWEST} architectures fit", Verdict.LEFT_OUT)
+                self._lack(line.name, BudgetSpent(f"fewer than {FEWEST} architectures fit into the budget"))
             return
         kept = set(order[:size])
         chosen = accuracies[[encoding in kept for encoding in accuracies.index]]
@@ -277,10 +272,10 @@ class _OneTask:
         assert isinstance(fields, CorrelationColumn)
         return fields.metric
 
-    def _lack(self, row: str, reason: str, verdict: Verdict = Verdict.IMPOSSIBLE) -> None:
+    def _lack(self, row: str, reason: Lacking) -> None:
         for name, column in self.cells:
             if name == row:
-                self.request.lack(name, column, reason, verdict)
+                self.request.lack(name, column, reason)
 
     def _state_truth(self, truth: GroundTruth, accuracies: pd.Series[float]) -> None:
         self.request.state_truth(truth, self.tasks[0], accuracies.index)

@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     for; of a number without chance, that it would be printed so. ``outside``: it does not. ``undecided``: of
     a claim such as "> 0", that the interval holds numbers on either side. ``not comparable``: recomputed
     under other conditions, which the reason names. ``not computable``: it would need what the reason names.
-    ``not run``: it was not asked for, or did not fit into the budget.
+    ``not run``: it takes long and was not named, or it did not fit into the budget.
     """
 
     INSIDE = "inside"
@@ -128,7 +128,7 @@ class Reproduction:
         kind, version: of the recipe.
         rows: what a row is: proxy, model, method.
         columns: in the printed order.
-        cells: row by row; a place where the paper prints nothing has none.
+        cells: row by row, those that were asked for; a place where the paper prints nothing has none.
         facts: sentences on what the numbers rest on: ground truth, sample, seeds, images.
         about: the same for programs: n, seed, sample, seconds, versions, command.
     """

@@ -39,7 +39,19 @@ CHUNK_SECONDS = 60.0
 
 
 class Lacking(Exception):
-    """Something that a cell needs is not here; the message says what, as the end of "needs ..."."""
+    """Something that a cell needs is not here; the message says what, as the end of "needs ...".
+
+    Attributes:
+        verdict: of the cells: that they cannot be computed, or that they were not.
+    """
+
+    verdict = Verdict.IMPOSSIBLE
+
+
+class BudgetSpent(Lacking):
+    """The budget did not let so much be computed; the message says what was left out."""
+
+    verdict = Verdict.LEFT_OUT
 
 
 @dataclass
@@ -101,9 +113,10 @@ class TableRequest:
         """Give what a cell comes to."""
         self.measured[row, column] = measured
 
-    def lack(self, row: str, column: str, reason: str, verdict: Verdict = Verdict.IMPOSSIBLE) -> None:
+    def lack(self, row: str, column: str, reason: str | Lacking) -> None:
         """Say why a cell has no number: what it would need."""
-        self.lacking[row, column] = (verdict, reason)
+        verdict = reason.verdict if isinstance(reason, Lacking) else Verdict.IMPOSSIBLE
+        self.lacking[row, column] = (verdict, str(reason))
 
     def fact(self, sentence: str) -> None:
         """Say what the numbers rest on, once."""
@@ -185,12 +198,19 @@ class TableRequest:
         Raises:
             Lacking: they are not, with the option that gives them.
         """
-        from uninas_bench.data.catalogue import find_images
         from uninas_bench.tasks import find_task
 
-        if "images" not in proxy.needs or proxy.settings.source != "task":
-            return
-        dataset = find_task(task).dataset
+        if "images" in proxy.needs and proxy.settings.source == "task":
+            self.check_data(find_task(task).dataset)
+
+    def check_data(self, dataset: str) -> None:
+        """See that the images of a data set are at hand.
+
+        Raises:
+            Lacking: they are not, with the option that gives them.
+        """
+        from uninas_bench.data.catalogue import find_images
+
         if find_images(dataset, self.host.data, self.data) is None:
             raise Lacking(f"images of {dataset}: --data {dataset}=FILE.npz or a folder")
 

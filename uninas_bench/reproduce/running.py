@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from uninas_bench.host import Host
     from uninas_bench.reproduce.kind import TableKind
 
-NOT_ASKED = "it was not asked for"
-
 
 def kind_of(table: PublishedTable, host: Host) -> TableKind:
     """The kind of recipe of a table, the recipe checked.
@@ -191,7 +189,7 @@ def _outcome(paper: Paper, table: PublishedTable, kind: TableKind, request: Tabl
             _cell(table, kind, request, row.name, column.key)
             for row in table.rows
             for column in table.columns
-            if table.text(row.name, column.key)
+            if table.text(row.name, column.key) and request.wants(row.name, column.key)
         ),
         facts=(*request.facts, *recipe.differs, *_notes(table, request)),
         about={
@@ -246,8 +244,6 @@ def _absence(
     if (row, column) in request.lacking:
         verdict, reason = request.lacking[row, column]
         return verdict, f"needs {reason}" if verdict is Verdict.IMPOSSIBLE else reason
-    if not request.wants(row, column):
-        return Verdict.LEFT_OUT, NOT_ASKED
     return Verdict.IMPOSSIBLE, "nothing here recomputes it"
 
 

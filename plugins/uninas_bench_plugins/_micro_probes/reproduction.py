@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import uninas_bench as ub
-from uninas_bench import Lacking, Measured, RecipeFields, RowOrColumn, TableKind
+from uninas_bench import BudgetSpent, Lacking, Measured, RecipeFields, RowOrColumn, TableKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class ProbeCount(TableKind):
                 found = _taus(request, recipe, asked.tasks)
             except Lacking as lacking:
                 for row in steps:
-                    request.lack(row, key, str(lacking))
+                    request.lack(row, key, lacking)
                 continue
             for row, step in steps.items():
                 assert isinstance(step, ProbeCountRow)
@@ -141,7 +141,7 @@ def _scored(
 
     done = request.in_chunks(order[:count], score, things=1)
     if done < 3:
-        raise Lacking("a budget in which three architectures fit")
+        raise BudgetSpent("fewer than three architectures fit into the budget")
     wide = pd.concat(frames).pivot(index="architecture", columns="component", values="value")
     chosen = [encoding for encoding in known.index if encoding in wide.index]
     return wide.loc[chosen], known.loc[chosen]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import uninas_bench as ub
-from uninas_bench import Lacking, Measured, RecipeFields, RowOrColumn, TableKind
+from uninas_bench import BudgetSpent, Lacking, Measured, RecipeFields, RowOrColumn, TableKind
 from uninas_bench_plugins._up_nas.weights import paper_members, weights_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class UpNasTables(TableKind):
                 try:
                     request.record(row, column, studies().measure(entry, asked, accuracies))
                 except Lacking as lacking:
-                    request.lack(row, column, str(lacking))
+                    request.lack(row, column, lacking)
 
     def _truths(
         self, table: PublishedTable, request: TableRequest, cells: list[tuple[str, str]]
@@ -109,7 +109,7 @@ class UpNasTables(TableKind):
             try:
                 truth = request.truth("nasbench201", tasks)
             except Lacking as lacking:
-                request.lack(row, column, str(lacking))
+                request.lack(row, column, lacking)
                 continue
             found[tasks] = truth.accuracies()
             request.state_truth(truth, tasks[0])
@@ -236,7 +236,7 @@ class _Studies:
             frames.append(self.request.score(encodings, proxies, space=self.space, task=TASK))
 
         if self.request.in_chunks(order[:count], score, things=len(proxies)) < FEWEST:
-            raise Lacking(f"a budget in which {FEWEST} architectures fit")
+            raise BudgetSpent(f"fewer than {FEWEST} architectures fit into the budget")
         wide = pd.concat(frames).pivot(index="architecture", columns="component", values="value")
         return wide[list(self.members)]
 
