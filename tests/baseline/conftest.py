@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checked(folder: Path, tmp_path: Path) -> Callable[..., Check]:
-    """``checked(batch=16)``: the baseline against the plugin with that change; not timed unless asked."""
+    """``checked(batch=4)``: the baseline against the plugin with that change; not timed unless asked."""
 
     def run(*, cost: bool = False, **changes: object) -> Check:
         return check(folder / "baseline.json", host=host(tmp_path, **changes), running=Running(cost=cost))

@@ -51,7 +51,7 @@ def {hook}():
 {others}'''
 PLAIN = {
     "version": 1,
-    "batch": 32,
+    "batch": 8,
     "times": 1,
     "fails": "False",
     "sign": 1,

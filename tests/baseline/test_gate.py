@@ -55,14 +55,14 @@ def test_a_sign_flip(checked):
     assert found(result).change.now == pytest.approx(-found(result).change.then)
     # It was better than the number of skips, and now it is worse.
     assert [(pair.above, pair.below) for pair in result.inversions if pair.below == "skips"]
-    assert any("skips before spread" in line for line in result.regressions)
+    assert result.of_ranking()[0].startswith(SUBJECT + "it is now significantly behind skips (tau +")
 
 
 def test_a_changed_default_batch(checked):
-    result = checked(batch=16)
+    result = checked(batch=4)
     (sentence,) = result.of(found(result))
     assert sentence.startswith(SUBJECT)
-    assert "(batch 32 -> 16?)" in sentence
+    assert "(batch 8 -> 4?)" in sentence
     assert "of 30 scores moved by more than 0.001 of their spread" in sentence
     assert found(result).verdict is Verdict.CHANGED
 
@@ -130,7 +130,17 @@ def test_a_new_version_of_a_required_proxy(folder, tmp_path):
     assert found(result, "ranks").verdict is Verdict.NOT_COMPARABLE
     assert found(result, "ranks").reason == "spread version 1 -> 2"
     assert result.passed
-    assert not check(path, host=host(tmp_path, sign=-1), running=running).passed
+
+
+def test_what_a_proxy_requires_is_named_as_the_cause(folder, tmp_path):
+    path, running = tmp_path / "ranks.json", Running(cost=False)
+    plugins = host(tmp_path)
+    record(
+        path, host=plugins, ground_truth=folder / "toy.csv.gz", proxies=["ranks", "spread"], sample=10,
+        running=running,
+    )  # fmt: skip
+    result = check(path, host=host(tmp_path, sign=-1), running=running)
+    assert "it requires spread, which changed" in result.of(found(result, "ranks"))[0]
 
 
 def test_architectures_that_fail_newly_and_those_that_no_longer_do(folder, checked, tmp_path):
@@ -140,7 +150,7 @@ def test_architectures_that_fail_newly_and_those_that_no_longer_do(folder, check
     assert "not-applicable: it does not like this one" in result.of(found(result))[0]
     table, path = folder / "toy.csv.gz", tmp_path / "failing.json"
     record(
-        path, host=host(tmp_path, fails=fails), ground_truth=table, proxies=["spread"], sample=20,
+        path, host=host(tmp_path, fails=fails), ground_truth=table, proxies=["spread"], sample=12,
         running=Running(cost=False),
     )  # fmt: skip
     fixed = check(path, host=host(tmp_path), running=Running(cost=False), ground_truth=table)
@@ -177,18 +187,18 @@ def test_a_setting_of_the_occasion_is_kept(folder, tmp_path):
     path = tmp_path / "small.json"
     record(
         path, host=host(tmp_path), ground_truth=folder / "toy.csv.gz", proxies=["spread"], sample=10,
-        settings={"spread": {"batch": 4}}, running=Running(cost=False),
+        settings={"spread": {"batch": 5}}, running=Running(cost=False),
     )  # fmt: skip
-    assert "batch=4" in read_baseline(path).proxy("spread").settings
+    assert "batch=5" in read_baseline(path).proxy("spread").settings
     assert check(path, host=host(tmp_path), running=Running(cost=False)).passed
 
 
 def test_an_object_stands_for_what_is_installed(folder, tmp_path):
     plugins = host(tmp_path)
-    other = plugins.proxy("spread").with_settings(batch=8)
+    other = plugins.proxy("spread").with_settings(batch=16)
     result = check(folder / "baseline.json", host=plugins, proxies=[other], running=Running(cost=False))
     assert [finding.name for finding in result.findings] == ["spread"]
-    assert "batch 32 -> 8" in result.regressions[0]
+    assert "batch 8 -> 16" in result.regressions[0]
     with pytest.raises(UnknownName, match='did you mean "spread"'):
         check(folder / "baseline.json", host=plugins, proxies=["spred"])
 
@@ -223,7 +233,7 @@ def test_tolerances(folder, checked, tmp_path):
     own = tmp_path / "own.json"
     table = folder / "toy.csv.gz"
     record(
-        own, host=host(tmp_path), ground_truth=table, proxies=["spread"], sample=20,
+        own, host=host(tmp_path), ground_truth=table, proxies=["spread"], sample=12,
         tolerances={"spread": 0.1}, running=running,
     )  # fmt: skip
     assert check(own, host=host(tmp_path, statistic=statistic), running=running).passed

@@ -228,7 +228,20 @@ def _compared(
         findings[name] = finding_of(
             entry, columns[name], changes[name], moved, costs.get(name), limits, ranks.get(name), elsewhere
         )
-    return findings, inversions
+    return {name: _with_parts(finding, findings) for name, finding in findings.items()}, inversions
+
+
+def _with_parts(finding: Finding, findings: Mapping[str, Finding]) -> Finding:
+    """Where scores of a proxy moved, those that it requires and whose scores moved are the likelier cause."""
+    if finding.drift is None or not finding.drift.beyond:
+        return finding
+    moved = [
+        name for name in finding.recorded.parts
+        if name in findings and (drifted := findings[name].drift) is not None and drifted.beyond
+    ]  # fmt: skip
+    if not moved:
+        return finding
+    return replace(finding, causes=(*finding.causes, f"it requires {', '.join(moved)}, which changed"))
 
 
 def _tolerance(entry: Recorded, limits: Limits, *, elsewhere: bool) -> float:

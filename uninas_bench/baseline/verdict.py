@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -112,14 +113,32 @@ class Check:
         return (f"{finding.name} on {self.baseline.subject}: {'; '.join(clauses)}{causes}",)
 
     def of_ranking(self) -> tuple[str, ...]:
-        """Sentences about pairs that changed places, where there are more than are tolerated."""
-        if len(self.inversions) <= self.allowed:
-            return ()
-        return tuple(
-            f"{pair.below} before {pair.above} on {self.baseline.subject}: tau differed by {pair.then:+.3f} "
-            f"(p = {pair.p_then:.2g}), now by {pair.now:+.3f} (p = {pair.p_now:.2g})"
-            for pair in self.inversions
-        )
+        """A sentence per proxy that changed places with others, where more pairs did than are tolerated.
+
+        One that fell behind many is told of once, not once for each of them.
+        """
+        pairs = list(self.inversions) if len(self.inversions) > self.allowed else []
+        lines = []
+        while pairs:
+            counts = Counter(name for pair in pairs for name in (pair.above, pair.below))
+            name = max(counts, key=lambda name: counts[name])
+            fell = [pair for pair in pairs if pair.above == name]
+            rose = [pair for pair in pairs if pair.below == name]
+            clauses = [
+                f"significantly {now} {', '.join(others)}, which it was {then}"
+                for now, then, others in (
+                    ("behind", "ahead of", [f"{p.below} (tau {p.then:+.3f} -> {p.now:+.3f})" for p in fell]),
+                    (
+                        "ahead of",
+                        "behind",
+                        [f"{p.above} (tau {-p.then:+.3f} -> {-p.now:+.3f})" for p in rose],
+                    ),
+                )
+                if others
+            ]
+            lines.append(f"{name} on {self.baseline.subject}: it is now {' and '.join(clauses)}")
+            pairs = [pair for pair in pairs if name not in (pair.above, pair.below)]
+        return tuple(lines)
 
     @property
     def not_comparable(self) -> tuple[str, ...]:

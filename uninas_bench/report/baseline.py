@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from uninas_bench.baseline.verdict import MEANINGS, Check, Finding, Verdict
-from uninas_bench.report.cells import MISSING, Column, interval, number, signed
-from uninas_bench.report.tables import latex_table, markdown_table, plain, terminal_table
+from uninas_bench.report.cells import MISSING, Column, interval, narrowed, number, signed
+from uninas_bench.report.tables import GAP, latex_table, markdown_table, plain, terminal_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from uninas_bench.baseline.model import Baseline
+
+_DROPPED_FIRST = ("settings", "scores", "passes then", "passes", "tau then", "failed", "version")
+"""What goes, in this order, while a table is too wide; the regressions below it say all that counts."""
 
 
 def check_columns(check: Check) -> list[Column]:
@@ -36,9 +39,10 @@ def check_columns(check: Check) -> list[Column]:
 
 def change_words(finding: Finding) -> str:
     """What became of tau, or why nothing can be said of it."""
+    if finding.verdict is Verdict.NOT_COMPARABLE:
+        return f"{MEANINGS[finding.verdict]}: {finding.reason}"
     if finding.change is None:
-        what = "gone" if finding.verdict is Verdict.FAILING else MEANINGS[finding.verdict]
-        return f"{what}: {finding.reason}"
+        return "gone"
     change, meaning = finding.change, MEANINGS[finding.verdict]
     if finding.verdict is Verdict.SAME:
         return meaning
@@ -98,8 +102,11 @@ def verdict_lines(check: Check) -> list[str]:
 
 
 def print_check(check: Check, console: Console) -> None:
-    """Table, foot lines and regressions."""
-    _print(console, head_line(check), check_columns(check), [*check_lines(check), *verdict_lines(check)])
+    """Table, foot lines and regressions; on a terminal, the columns that there is room for."""
+    columns = check_columns(check)
+    if console.is_terminal:
+        columns = narrowed(columns, console.width, GAP, _DROPPED_FIRST)
+    _print(console, head_line(check), columns, [*check_lines(check), *verdict_lines(check)])
 
 
 def render_check(check: Check, form: str) -> str:
@@ -169,8 +176,11 @@ def baseline_lines(baseline: Baseline) -> list[str]:
 
 
 def print_baseline(baseline: Baseline, console: Console) -> None:
-    """A recorded board."""
-    _print(console, _recorded_line(baseline), baseline_columns(baseline), baseline_lines(baseline))
+    """A recorded board; on a terminal, the columns that there is room for."""
+    columns = baseline_columns(baseline)
+    if console.is_terminal:
+        columns = narrowed(columns, console.width, GAP, _DROPPED_FIRST)
+    _print(console, _recorded_line(baseline), columns, baseline_lines(baseline))
 
 
 def render_baseline(baseline: Baseline, form: str) -> str:
