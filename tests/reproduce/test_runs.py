@@ -96,6 +96,30 @@ def test_proxies_without_networks_take_all_architectures_and_tau_is_scipys():
     assert any("15,625" in fact for fact in found.facts)
 
 
+def test_the_best_is_the_accuracy_of_what_is_scored_best():
+    from uninas_bench.reproduce.correlating import correlate
+
+    accuracies = pd.Series([10.0, 20.0, 30.0, 40.0], index=list("abcd"))
+    scores = pd.Series([1.0, 5.0, np.nan, 5.0], index=list("abcd"))
+    found = correlate("best", scores, accuracies)
+    assert (found.value, found.n) == (30.0, 4)
+    assert found.note == "b, d; 1 failed"
+    with pytest.raises(UserError, match="expected tau, rho"):
+        correlate("sum", scores, accuracies)
+
+
+def test_pearsons_interval_holds_the_value_and_narrows():
+    from uninas_bench.reproduce.correlating import correlate
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    y = pd.Series(50 + x + rng.normal(size=400))
+    wide, narrow = (correlate("pearson", pd.Series(x[:n]), y[:n]) for n in (40, 400))
+    assert wide.low < wide.value < wide.high
+    assert narrow.high - narrow.low < 0.6 * (wide.high - wide.low)
+    assert narrow.value == pytest.approx(np.corrcoef(x, y)[0, 1])
+
+
 def test_a_sample_has_no_ndcg_at_1000_and_names_what_is_missing():
     found = reproduce(
         "vkdnw-repository",

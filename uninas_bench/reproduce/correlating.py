@@ -23,7 +23,9 @@ _TAILS = (0.025, 0.975)
 def correlate(
     metric: str, scores: pd.Series[float], accuracies: pd.Series[float], *, seed: int = 0, **more: Any
 ) -> Measured:
-    """``tau`` (b), ``rho``, ``pearson``, or ``ndcg@K``, of scores by encoding.
+    """``tau`` (b), ``rho``, ``pearson``, ``ndcg@K``, or ``best``, of scores by encoding.
+
+    ``best`` is the accuracy of the architecture with the highest score, the mean where several share it.
 
     A failed architecture ranks below all others; Pearson's r leaves it out. Intervals are those of
     `intervals.rank_correlations`; Pearson's is a percentile bootstrap too, nDCG has none.
@@ -51,10 +53,15 @@ def correlate(
     if metric == "pearson":
         low_r, high_r = _pearson_interval(x, y, seed)
         return Measured(correlation.pearson(x, y), low_r, high_r, **fields)
+    if metric == "best":
+        best = np.flatnonzero(x == np.nanmax(x))
+        names = ", ".join(str(accuracies.index[place]) for place in best[:3])
+        fields["note"] = "; ".join(filter(None, (names, fields["note"])))
+        return Measured(float(y[best].mean()), **fields)
     name, _, cut = metric.partition("@")
     if name == "ndcg" and cut.isdecimal():
         return Measured(correlation.ndcg(x, y, int(cut)), **fields)
-    raise UserError(f'metric "{metric}": expected tau, rho, pearson or ndcg@K')
+    raise UserError(f'metric "{metric}": expected tau, rho, pearson, ndcg@K or best')
 
 
 def _pearson_interval(x: Floats, y: Floats, seed: int) -> tuple[float, float]:

@@ -71,11 +71,13 @@ class CorrelationColumn(RowOrColumn):
 
     Attributes:
         tasks: of the accuracies, best first.
-        metric: ``tau``, ``rho``, ``pearson``, ``ndcg@K``.
+        metric: ``tau``, ``rho``, ``pearson``, ``ndcg@K``; ``best``: the accuracy of what is scored best.
+        incomparable: why its numbers cannot be held against what is printed.
     """
 
     tasks: tuple[str, ...] = ()
     metric: str = "tau"
+    incomparable: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,25 +254,22 @@ class _OneTask:
         for row, column in self.cells:
             if row != line.name:
                 continue
-            metric = self._metric(column)
-            if metric.startswith("ndcg") and not whole:
+            asked = self._asked(column)
+            metric = asked.metric
+            if metric.startswith(("ndcg", "best")) and not whole:
                 everything = f"all {self.recipe.population:,}" if self.recipe.population else "all"
                 reason = f"{everything} architectures: {metric} rests on the best of them; --sample all"
                 self.request.lack(row, column, reason)
                 continue
             exact = whole and line.free and self.recipe.population in {0, len(accuracies)}
-            self.request.record(
-                row,
-                column,
-                self.request.correlate(
-                    metric, scores, accuracies, exact=exact, incomparable=line.fields.incomparable
-                ),
-            )
+            why = line.fields.incomparable or asked.incomparable
+            measured = self.request.correlate(metric, scores, accuracies, exact=exact, incomparable=why)
+            self.request.record(row, column, measured)
 
-    def _metric(self, column: str) -> str:
+    def _asked(self, column: str) -> CorrelationColumn:
         fields = self.kind.column(self.table, column)
         assert isinstance(fields, CorrelationColumn)
-        return fields.metric
+        return fields
 
     def _lack(self, row: str, reason: Lacking) -> None:
         for name, column in self.cells:
