@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -103,3 +105,22 @@ def test_mistakes(folder, tmp_path, monkeypatch, run, arguments, says):
     result = run(*given, code=2)
     assert says in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_stored_scores_alone_need_no_torch_and_make_no_store(tmp_path, monkeypatch):
+    """Of the whole embedded table, from the scores of the package."""
+    monkeypatch.setenv("UNINAS_BENCH_STORE", str(tmp_path / "scores.db"))
+    code = (
+        "import sys\nfrom uninas_bench.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nfinally:\n    assert 'torch' not in sys.modules\n"
+    )
+    path = str(tmp_path / "all.json")
+    for call in (["record", "--stored-only", "--sample", "all", "--output", path], ["check", path]):
+        arguments = ["baseline", *call, *(["--stored-only"] if call[0] == "check" else [])]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert "nothing was computed" in done.stdout
+    assert json.loads((tmp_path / "all.json").read_text())["made_with"]["scores"] == "stored before"
+    assert not (tmp_path / "scores.db").exists()

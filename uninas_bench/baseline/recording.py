@@ -102,7 +102,7 @@ def record(
         sample=sample,
         seed=seed,
         settings={p: {s: str(v) for s, v in values.items()} for p, values in (settings or {}).items()},
-        made_with=made_with(running.device),
+        made_with=made_with(running.device) | ({"scores": "stored before"} if running.stored_only else {}),
         architectures=tuple(str(encoding) for encoding in measured.accuracies.index),
         proxies=_recorded(host, measured, tolerances or {}, seed),
     )
