@@ -242,8 +242,8 @@ class TableRequest:
     ) -> int:
         """Score architectures in the given order while the budget lasts.
 
-        The first few are a pilot, whose time says how many will fit; `announce` tells. What was stored by an
-        earlier run costs next to nothing, so more of them fit then.
+        The second and third are a pilot, whose time says how many will fit; `announce` tells. What was stored
+        by an earlier run costs next to nothing: a pilot of such says too much, and the clock decides.
 
         Args:
             order: encodings.
@@ -257,22 +257,27 @@ class TableRequest:
         budget = budget or self.budget
         if self.begin is not None:
             self.begin(len(order), things)
-        done, seconds = 0, 0.0
+        done, timed, seconds = 0, 0, 0.0
         while done < len(order) and (done or budget.left > 0):
-            each = seconds / done if done else math.nan
-            step = PILOT if not done else max(int(CHUNK_SECONDS / max(each, 1e-9)), self.workers)
-            fits = budget.fitting(each) if done else None
+            each = seconds / timed if timed else math.nan
+            # The first one alone, and not timed: imports and the start of workers are no part of the rate.
+            step = max(int(CHUNK_SECONDS / max(each, 1e-9)), self.workers) if timed else PILOT if done else 1
+            fits = budget.fitting(each) if timed else None
+            if fits is None and budget.left <= 0:
+                break
             chunk = list(order[done : done + (step if fits is None else min(step, fits))])
             if not chunk:
                 break
             before = budget.spent
             score(chunk)
-            seconds += budget.spent - before
-            if not done and budget.limited:
-                each = seconds / len(chunk)
-                fitting = min(len(order), len(chunk) + (budget.fitting(each) or 0))
-                self.announce(f"pilot: {each:.1f} s per architecture; {fitting:,} of {len(order):,} fit")
+            if done:
+                seconds += budget.spent - before
+                timed += len(chunk)
             done += len(chunk)
+            if timed == len(chunk) and budget.limited:
+                each = seconds / timed
+                fitting = min(len(order), done + (budget.fitting(each) or 0))
+                self.announce(f"pilot: {each:.1f} s per architecture; {fitting:,} of {len(order):,} fit")
         return done
 
     def correlate(
