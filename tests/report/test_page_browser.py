@@ -55,6 +55,12 @@ class Opened:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(file.as_uri())
 
+    def settle(self):
+        """Scrolling hides what was told of a dot, and the browser says only later that it scrolled."""
+        frame = "new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))"
+        for _ in range(2):
+            self.page.evaluate(f"() => {frame}")
+
     def column(self, table, place):
         return self.page.eval_on_selector_all(
             f"#{table} tbody tr:not([hidden])",
@@ -154,6 +160,7 @@ def test_pointing_at_a_dot_tells_its_architecture(opened, evidence):
     plot = opened.page.locator("#t1 svg.scatter").nth(1)
     name = opened.page.locator("#t1 .scatters figure").nth(1).get_attribute("data-key")
     plot.scroll_into_view_if_needed()
+    opened.settle()
     x, y = opened.page.evaluate(
         """() => { const svg = document.querySelectorAll('#t1 svg.scatter')[1];
         const [, x, y] = svg.querySelector('.dots').getAttribute('d').match(/M(\\d+) (\\d+)/);
@@ -162,7 +169,7 @@ def test_pointing_at_a_dot_tells_its_architecture(opened, evidence):
     )
     opened.page.mouse.move(x, y)
     tip = opened.page.locator("#tip")
-    assert tip.is_visible()
+    tip.wait_for(state="visible")
     encoding = tip.locator("code").inner_text()
     assert encoding in found.accuracies.index
     (column,) = (row for row in found.rows if row.proxy == name)
@@ -173,13 +180,14 @@ def test_pointing_at_a_dot_tells_its_architecture(opened, evidence):
     assert opened.page.locator("#t1 .here[visibility=visible]").count() == 6
     assert opened.page.locator("#t2 .here[visibility=visible]").count() == 0
     opened.page.mouse.move(2, 2)
-    assert tip.is_hidden()
+    tip.wait_for(state="hidden")
 
 
 def test_the_arrow_keys_go_from_dot_to_dot(opened, evidence):
     accuracies = evidence.tables[0].found.accuracies
     plot = opened.page.locator("#t1 svg.scatter").nth(0)
     plot.focus()
+    opened.settle()
     seen = []
     for _ in range(len(accuracies)):
         opened.page.keyboard.press("ArrowRight")

@@ -112,6 +112,11 @@ def test_agreement_is_tau_between_scores(one):
         expected = kendall(columns[a], columns[b])
         assert found.tau[place[a]][place[b]] == pytest.approx(expected)
         assert found.low[place[a]][place[b]] <= expected <= found.high[place[a]][place[b]]
+    for other in ("perfect", "opposite", "params"):
+        # What has no score ranks below all others.
+        expected = kendall(columns["fussy"], columns[other])
+        assert found.tau[place["fussy"]][place[other]] == pytest.approx(expected)
+        assert found.tau[place[other]][place["fussy"]] == pytest.approx(expected)
     assert found.tau[place["perfect"]][place["perfect"]] == 1
     assert math.isnan(found.tau[place["nowhere"]][place["perfect"]])
     assert found.proxies[-1] == "nowhere"

@@ -105,6 +105,7 @@
     svg.append(circle);
     return circle;
   };
+  const hiding = [];
   for (const chapter of all(".chapter")) {
     const table = document.getElementById(chapter.dataset.scores).querySelector("table");
     const rows = [...table.tBodies[0].rows];
@@ -121,11 +122,13 @@
     });
     let shown = -1;
     const hide = () => {
-      if (shown >= 0) rows[shown].classList.remove("at");
+      if (shown < 0) return;
+      rows[shown].classList.remove("at");
       shown = -1;
       tip.hidden = true;
       for (const plot of plots) plot.ring.setAttribute("visibility", "hidden");
     };
+    hiding.push(hide);
     const show = (plot, row) => {
       hide();
       shown = row;
@@ -181,7 +184,7 @@
     }
   }
 
-  window.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+  window.addEventListener("scroll", () => { for (const hide of hiding) hide(); }, { passive: true });
 
   // A link to numbers opens what hides them; paper has no closed parts but the scores.
   const open = () => {
