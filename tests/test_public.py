@@ -9,7 +9,7 @@ import pytest
 
 import uninas_bench
 
-SHARED = ("space", "proxy", "leaderboard", "ground_truth", "search", "report")
+SHARED = ("space", "proxy", "leaderboard", "ground_truth", "search", "report", "reproduce")
 FIXED = (
     "space", "proxy", "ground_truth", "score", "score_network", "leaderboard", "correlation", "search",
     "Architecture", "Task", "Costs", "Proxy", "Settings", "Scale", "SearchSpace", "Subject",
