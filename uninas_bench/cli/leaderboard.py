@@ -14,6 +14,9 @@ from uninas_bench.errors import UserError
 from uninas_bench.version import __version__
 
 
+_TOP = 10
+
+
 def _read_across(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
     if text is not None and not text.strip(", "):
         raise UserError(f"--across {text!r}: expected names of tables with commas between them, or all")
@@ -74,7 +77,7 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
 )
 @click.option(
     "--top", "k", type=click.IntRange(min=1), metavar="K",
-    help="On one table: the cut of nDCG and regret, 10 unless told.",
+    help=f"On one table: the cut of nDCG and regret; {_TOP} unless told.",
 )  # fmt: skip
 @click.option("--retry-failed", is_flag=True, help="Compute failed scores again.")
 @options.scoring_options
@@ -152,7 +155,7 @@ def command(
             announce=announce,
             progress=progress.update,
             fitting=progress.fit,
-            **({} if k is None else {"k": k}),
+            k=_TOP if k is None else k,
             **settings,
         )
     if format_ == "table" and output is None:
