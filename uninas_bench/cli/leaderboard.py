@@ -13,7 +13,6 @@ from uninas_bench.cli import options
 from uninas_bench.errors import UserError
 from uninas_bench.version import __version__
 
-
 _TOP = 10
 
 
