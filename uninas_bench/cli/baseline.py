@@ -56,14 +56,8 @@ def command() -> None:
     callback=lambda _context, _parameter, text: options.read_sample(text),
     help="How many architectures to draw; all where there are no more.",
 )  # fmt: skip
-@click.option(
-    "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,
-    help="Keep one architecture of each isomorphism class.",
-)  # fmt: skip
-@click.option(
-    "--chance", type=click.Choice(("include", "exclude")), default="include", show_default=True,
-    help="Architectures whose accuracy is at chance level.",
-)  # fmt: skip
+@options.dedup_option
+@options.chance_option
 @click.option(
     "--tolerance", "tolerances", metavar="PROXY=T", multiple=True, callback=_read_tolerances,
     help="By how much of their spread the scores of a proxy may differ (default 0.001); several times.",

@@ -35,25 +35,11 @@ _QUESTION = (
         help="An ensemble of proxies, as on the leaderboard; may be given several times.",
     ),
     options.sample_option,
-    click.option(
-        "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,
-        help="Keep one architecture of each isomorphism class.",
-    ),
-    click.option(
-        "--chance", type=click.Choice(("include", "exclude")), default="include", show_default=True,
-        help="Architectures whose accuracy is at chance level.",
-    ),
-    click.option(
-        "--failed", type=click.Choice(("last", "exclude")), default="last", show_default=True,
-        help="Where an architecture ranks that a proxy failed on.",
-    ),
-    click.option(
-        "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
-        show_default=True, help="How 95% intervals are made, as on the leaderboard.",
-    ),
-    click.option(
-        "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
-    ),
+    options.dedup_option,
+    options.chance_option,
+    options.failed_option,
+    options.intervals_option,
+    options.resamples_option,
     click.option(
         "--top", "k", type=click.IntRange(min=1), default=10, show_default=True, metavar="K",
         help="The cut of nDCG and regret.",

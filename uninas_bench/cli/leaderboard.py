@@ -54,26 +54,11 @@ def _read_across(_context: click.Context, _parameter: click.Parameter, text: str
     "z, tpe. May be given several times.",
 )  # fmt: skip
 @options.sample_option
-@click.option(
-    "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,
-    help="Keep one architecture of each isomorphism class.",
-)  # fmt: skip
-@click.option(
-    "--chance", type=click.Choice(("include", "exclude")), default="include", show_default=True,
-    help="Architectures whose accuracy is at chance level.",
-)  # fmt: skip
-@click.option(
-    "--failed", type=click.Choice(("last", "exclude")), default="last", show_default=True,
-    help="Where an architecture ranks that a proxy failed on.",
-)  # fmt: skip
-@click.option(
-    "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
-    show_default=True,
-    help="How 95% intervals are made; auto resamples up to 1,000 architectures, never across tables.",
-)  # fmt: skip
-@click.option(
-    "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
-)
+@options.dedup_option
+@options.chance_option
+@options.failed_option
+@options.intervals_option
+@options.resamples_option
 @click.option(
     "--top", "k", type=click.IntRange(min=1), metavar="K",
     help=f"On one table: the cut of nDCG and regret; {_TOP} unless told.",

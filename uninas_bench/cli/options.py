@@ -157,6 +157,26 @@ set_option = click.option(
     "--set", "settings", metavar="PROXY.SETTING=VALUE", multiple=True, callback=_reading(read_settings),
     help="A setting of a proxy; may be given several times.",
 )  # fmt: skip
+dedup_option = click.option(
+    "--dedup", type=click.Choice(("none", "isomorphic")), default="none", show_default=True,
+    help="Keep one architecture of each isomorphism class.",
+)  # fmt: skip
+chance_option = click.option(
+    "--chance", type=click.Choice(("include", "exclude")), default="include", show_default=True,
+    help="Architectures whose accuracy is at chance level.",
+)  # fmt: skip
+failed_option = click.option(
+    "--failed", type=click.Choice(("last", "exclude")), default="last", show_default=True,
+    help="Where an architecture ranks that a proxy failed on.",
+)  # fmt: skip
+intervals_option = click.option(
+    "--intervals", type=click.Choice(("auto", "bootstrap", "asymptotic", "none")), default="auto",
+    show_default=True,
+    help="How 95% intervals are made; auto resamples up to 1,000 architectures, never across tables.",
+)  # fmt: skip
+resamples_option = click.option(
+    "--resamples", type=click.IntRange(min=10), default=1000, show_default=True, help="Of the bootstrap."
+)
 data_option = click.option(
     "--data", metavar="DATASET=PATH", multiple=True, callback=_reading(read_data),
     help="Images of a data set: an .npz file or a folder; may be given several times.",
