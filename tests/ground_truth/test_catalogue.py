@@ -18,7 +18,7 @@ from uninas_bench.ground_truth.table import GroundTruth, GroundTruthInfo
 from uninas_bench.spaces.timm_zoo.space import TimmZoo
 
 
-def add(folder: Path, name: str, space: str = "nats_size", task: str = "cifar10") -> GroundTruth:
+def add(folder: Path, name: str, space: str = "widths", task: str = "cifar10") -> GroundTruth:
     rows = pd.DataFrame(
         {"architecture": ["8:8:8:8:8"], "seed": "777", "count": 1, "accuracy": 50.0, "loss": 1.0}
     )
@@ -33,29 +33,29 @@ def test_by_name_space_task_path_and_object(data_folder: Path) -> None:
     path = data_folder / "ground_truth" / "one.csv.gz"
     for key in ("one", path, str(path), table):
         assert find_ground_truth(key).info == table.info
-    assert find_ground_truth("nats_size", task="cifar100").info.name == "two"
-    assert find_for("nats_size", "cifar10").name == "one"
+    assert find_ground_truth("widths", task="cifar100").info.name == "two"
+    assert find_for("widths", "cifar10").name == "one"
     with pytest.raises(UserError, match="exists for tasks cifar10, cifar100; say which"):
-        find_ground_truth("nats_size")
+        find_ground_truth("widths")
     with pytest.raises(UserError, match="ground truth one is of task cifar10, not cifar100"):
         find_ground_truth("one", task="cifar100")
 
 
 def test_a_space_with_one_task_needs_no_task(data_folder: Path) -> None:
     add(data_folder, "one")
-    assert find_ground_truth("nats_size").info.name == "one"
+    assert find_ground_truth("widths").info.name == "one"
 
 
 def test_a_table_tells_of_its_task_at_another_resolution(data_folder: Path) -> None:
     table = add(data_folder, "one")
     assert find_ground_truth("one", task="cifar10@16").info == table.info
-    assert find_ground_truth("nats_size", task="cifar10@16").info == table.info
+    assert find_ground_truth("widths", task="cifar10@16").info == table.info
     for other in ("cifar100@32", "cifar10-valid@16", "cifar10@"):
         with pytest.raises(UserError, match=f"ground truth one is of task cifar10, not {other}"):
             find_ground_truth("one", task=other)
     # What was measured at that resolution comes first, and tells nothing of the task's own.
     exact = add(data_folder, "exact", task="cifar10@16")
-    assert find_ground_truth("nats_size", task="cifar10@16").info == exact.info
+    assert find_ground_truth("widths", task="cifar10@16").info == exact.info
     with pytest.raises(UserError, match="ground truth exact is of task cifar10@16, not cifar10"):
         find_ground_truth("exact", task="cifar10")
 
@@ -64,9 +64,9 @@ def test_several_tables_of_one_task(data_folder: Path) -> None:
     add(data_folder, "one")
     add(data_folder, "other")
     with pytest.raises(
-        UserError, match="several ground truths of nats_size on cifar10: one, other; give one by its"
+        UserError, match="several ground truths of widths on cifar10: one, other; give one by its"
     ):
-        find_ground_truth("nats_size", task="cifar10")
+        find_ground_truth("widths", task="cifar10")
 
 
 def test_none_says_what_there_is_and_how_to_import(data_folder: Path) -> None:
@@ -74,9 +74,9 @@ def test_none_says_what_there_is_and_how_to_import(data_folder: Path) -> None:
     with pytest.raises(UserError, match=r'no ground truth "onne"; there is: .*one.*ground-truth import FILE'):
         find_ground_truth("onne")
     with pytest.raises(
-        UserError, match=r"of nats_size on cifar100; .*import FILE --space nats_size --task cifar100"
+        UserError, match=r"of widths on cifar100; .*import FILE --space widths --task cifar100"
     ):
-        find_ground_truth("nats_size", task="cifar100")
+        find_ground_truth("widths", task="cifar100")
     with pytest.raises(InvalidFile, match=r"absent.csv.gz: no such file"):
         find_ground_truth("absent.csv.gz")
     with pytest.raises(InvalidFile, match="no such file"):
@@ -86,7 +86,7 @@ def test_none_says_what_there_is_and_how_to_import(data_folder: Path) -> None:
 def test_a_damaged_file_does_not_hide_the_others(data_folder: Path) -> None:
     add(data_folder, "one")
     (data_folder / "ground_truth" / "bad.csv.gz").write_bytes(b"garbage")
-    assert find_ground_truth("nats_size", task="cifar10").info.name == "one"
+    assert find_ground_truth("widths", task="cifar10").info.name == "one"
     with pytest.raises(InvalidFile, match=r"bad.csv.gz"):
         find_ground_truth("bad")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +67,12 @@ def _record(distribution: Distribution, folder: Path) -> None:
     from uninas_bench.scaffold.distribution import SAMPLE, TABLE
 
     file, name = folder / distribution.baseline, distribution.name
-    host = build_host([folder / distribution.source])
-    found = record(file, host=host, ground_truth=TABLE, proxies=[name, "params", "flops"], sample=SAMPLE)
+    with tempfile.TemporaryDirectory(prefix="uninas-bench-new-") as scratch:
+        # A copy is imported: Python keeps compiled files beside a module.
+        source = Path(scratch) / f"{distribution.module}.py"
+        shutil.copyfile(folder / distribution.source, source)
+        host = build_host([source])
+        found = record(file, host=host, ground_truth=TABLE, proxies=[name, "params", "flops"], sample=SAMPLE)
     # Once it is installed, the plugin has the name of its entry point, not that of a file.
     rows = (replace(row, plugin=name) if row.name == name else row for row in found.proxies)
     write_baseline(replace(found, proxies=tuple(rows)), file)
