@@ -96,41 +96,84 @@ def build(
     Raises:
         UserError: as `leaderboard.build`; no table, or two of one name.
     """
-    import pandas as pd
+    from uninas_bench.leaderboard import check_statistics
 
+    check_statistics(k=1, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
+    found = gathered(
+        tables, proxies, aggregates=aggregates, sample=sample, seed=seed, store=store, dedup=dedup,
+        chance=chance, failed=failed, packed=packed, host=host, announce=announce, compute=compute, **running,
+    )  # fmt: skip
+    return board_of(found, strata=strata, failed=failed, intervals=intervals, resamples=resamples, seed=seed)
+
+
+def gathered(
+    tables: Tables,
+    proxies: Sequence[str | Proxy] | None = None,
+    *,
+    aggregates: Sequence[str | Ensemble] = (),
+    packed: PackedScores | Literal["default"] | None = "default",
+    host: Host | None = None,
+    **options: Any,
+) -> list[Gathered]:
+    """Scores and accuracies of every table, in the order of the board.
+
+    Args:
+        tables: as `build`, and so are the other arguments.
+        proxies: likewise.
+        aggregates: likewise.
+        packed: likewise.
+        host: likewise.
+        options: what is for `gathering.gather`.
+
+    Raises:
+        UserError: as `build`.
+    """
     from uninas_bench.ensembles.notation import read_ensembles
     from uninas_bench.gathering import gather
-    from uninas_bench.leaderboard import check_statistics, versions
-    from uninas_bench.ranking import ranked
     from uninas_bench.store.packed import shipped_scores
 
     if host is None:
         from uninas_bench.host import default_host
 
         host = default_host()
-    check_statistics(k=1, resamples=resamples, dedup=dedup, chance=chance, failed=failed, intervals=intervals)
     known = shipped_scores() if packed == "default" else packed
     ensembles = read_ensembles(aggregates)
     chosen = _tables(host, tables, known)
     if proxies is None:
         proxies = _default_proxies(host, known, [table.info.name for table in chosen])
+    return [
+        gather(host, ground_truth=table, proxies=proxies, ensembles=ensembles, packed=known, **options)
+        for table in chosen
+    ]
+
+
+def board_of(
+    found: Sequence[Gathered],
+    *,
+    strata: bool = False,
+    failed: Failed = "last",
+    intervals: Method = "auto",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The board of what was gathered: the frame of `build`, with its attributes."""
+    import pandas as pd
+
+    from uninas_bench.leaderboard import versions
+    from uninas_bench.ranking import ranked
+
     method: Method = "asymptotic" if intervals == "auto" else intervals
     statistics: Any = {"failed": failed, "method": method, "resamples": resamples, "seed": seed}
     parts: list[pd.DataFrame] = []
     facts: dict[str, dict[str, Any]] = {}
-    for table in chosen:
-        found = gather(
-            host, ground_truth=table, proxies=proxies, ensembles=ensembles, sample=sample, seed=seed,
-            store=store, dedup=dedup, chance=chance, failed=failed, packed=known, announce=announce,
-            compute=compute, **running,
-        )  # fmt: skip
-        board, correlations = ranked(found.rows, found.accuracies, found.costs, k=1, **statistics)
-        name = table.info.name
-        facts[name] = {**{str(key): value for key, value in found.subject.items()}, "lacking": found.lacking}
-        parts.append(_part(found, board[list(_OF_A_BOARD)], ""))
+    for table in found:
+        board, correlations = ranked(table.rows, table.accuracies, table.costs, k=1, **statistics)
+        name = table.table.info.name
+        facts[name] = {**{str(key): value for key, value in table.subject.items()}, "lacking": table.lacking}
+        parts.append(_part(table, board[list(_OF_A_BOARD)], ""))
         facts[name]["strata"] = {}
         if strata:
-            parts += _strata(found, facts[name], statistics)
+            parts += _strata(table, facts[name], statistics)
     frame = _summarised(pd.concat(parts, ignore_index=True), facts)
     attributes: dict[Hashable | None, Any] = {
         "tables": facts,

@@ -95,7 +95,7 @@ def gather(
     table = find_table(host, space, task, ground_truth)
     found = space_of(host, table, space)
     found_task = find_task(table.info.task if task is None else str(task))
-    shown, chosen = _proxies(host, proxies, ensembles, settings or {})
+    shown, chosen = chosen_proxies(host, proxies, ensembles, settings or {})
     accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
     taken = {*host.proxies, *BASELINES, *(proxy.name for proxy in chosen)}
     check_ensembles(ensembles, taken, len(accuracies))
@@ -217,13 +217,23 @@ def space_of(host: Host, table: GroundTruth, space: str | SearchSpace | None = N
     return space
 
 
-def _proxies(
+def chosen_proxies(
     host: Host,
     proxies: Sequence[str | Proxy] | None,
     ensembles: Sequence[Ensemble],
     settings: Mapping[str, Mapping[str, object]],
 ) -> tuple[set[str], list[Proxy]]:
-    """The names that have a row, baselines included, and all proxies to be scored, with their settings."""
+    """The names that have a row, baselines included, and all proxies to be scored, with their settings.
+
+    Args:
+        host: the plugins.
+        proxies: default all but those on request.
+        ensembles: whose members are scored, too.
+        settings: by proxy.
+
+    Raises:
+        UserError: no such proxy, or settings of one that is not on the board.
+    """
     from uninas_bench.score_columns import BASELINES
 
     if isinstance(proxies, str):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uninas_bench.engine import Progress
     from uninas_bench.ensembles.notation import Ensemble
     from uninas_bench.fitting import FitProgress
-    from uninas_bench.gathering import Announce
+    from uninas_bench.gathering import Announce, Gathered
     from uninas_bench.ground_truth.table import GroundTruth
     from uninas_bench.host import Host
     from uninas_bench.intervals import Failed, Method
@@ -101,7 +101,6 @@ def build(
     """
     from uninas_bench.ensembles.notation import read_ensembles
     from uninas_bench.gathering import gather
-    from uninas_bench.ranking import ranked
 
     if host is None:
         from uninas_bench.host import default_host
@@ -115,9 +114,18 @@ def build(
         executor=executor, data=data, timeout=timeout, device=device, progress=progress, fitting=fitting,
         retry_failed=retry_failed,
     )  # fmt: skip
+    return board_of(found, failed=failed, method=intervals, resamples=resamples, k=k, seed=seed)
+
+
+def board_of(
+    found: Gathered, *, failed: Failed, method: Method, resamples: int, k: int, seed: int
+) -> pd.DataFrame:
+    """The board of what was gathered: the frame of `build`, with its attributes."""
+    from uninas_bench.ranking import ranked
+
     frame, correlations = ranked(
         found.rows, found.accuracies, found.costs,
-        failed=failed, method=intervals, resamples=resamples, k=k, seed=seed,
+        failed=failed, method=method, resamples=resamples, k=k, seed=seed,
     )  # fmt: skip
     attributes: dict[Hashable | None, Any] = {
         **found.subject,

@@ -51,7 +51,7 @@ def drawn(name, *, task="cifar10", count=300, proxies=20, seed=0, space=toy.SPAC
     """A table with made-up scores of so many proxies: nothing is computed, everything has a size."""
     from uninas_bench.architecture import Costs
     from uninas_bench.gathering import Gathered
-    from uninas_bench.report.plots.evidence import _ranked
+    from uninas_bench.report.plots.evidence import evidence_of
     from uninas_bench.score_columns import ScoreColumn
     from uninas_bench.tasks import find_task
 
@@ -95,7 +95,7 @@ def drawn(name, *, task="cifar10", count=300, proxies=20, seed=0, space=toy.SPAC
         },
     }  # fmt: skip
     gathered = Gathered(found, space, find_task(task), tuple(rows), accuracies, costs, subject)
-    return _ranked(gathered, Question(), "asymptotic")
+    return evidence_of(gathered, Question(), "asymptotic")
 
 
 def across_of(tables):

@@ -13,10 +13,9 @@ from uninas_bench.baseline.measuring import Measured, Running, checksum, made_wi
 from uninas_bench.baseline.model import Baseline, Recorded
 from uninas_bench.baseline.timing import ROUNDS
 from uninas_bench.errors import UserError
-from uninas_bench.gathering import find_table, space_of
+from uninas_bench.gathering import chosen_proxies, find_table, space_of
 from uninas_bench.intervals import rank_correlations
 from uninas_bench.population import draw_population
-from uninas_bench.score_columns import BASELINES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,13 +78,13 @@ def record(
         whole = draw_population(table, found_space, sample=sample, seed=seed, dedup=dedup, chance=chance)
     else:
         sample = None
-    chosen = _chosen(host, proxies, settings or {})
-    _check_tolerances(tolerances or {}, chosen)
+    _, chosen = chosen_proxies(host, proxies, (), settings or {})
+    _check_tolerances(tolerances or {}, [proxy.name for proxy in chosen])
     part = table.subset([str(encoding) for encoding in whole.index])
     if announce is not None:
         announce({"n": len(whole), "proxies": len(chosen), "ground_truth": table.info.name})
     name = table.info.task if task is None else str(task)
-    measured = measure(host, part, name, list(chosen.values()), seed, running)
+    measured = measure(host, part, name, chosen, seed, running)
     if measured.lacking:
         raise UserError(
             f"stored scores of {', '.join(measured.lacking)} are missing; leave out --stored-only"
@@ -110,24 +109,7 @@ def record(
     return baseline
 
 
-def _chosen(
-    host: Host, proxies: Sequence[str | Proxy] | None, settings: Mapping[str, Mapping[str, object]]
-) -> dict[str, Proxy]:
-    if isinstance(proxies, str):
-        raise UserError(f'proxies="{proxies}": expected a list of names')
-    entries = host.default_proxies() if proxies is None else proxies
-    chosen: dict[str, Proxy] = {}
-    for entry in [*entries, *(name for name in BASELINES if name in host.proxies)]:
-        proxy = host.proxy(entry) if isinstance(entry, str) else entry
-        chosen.setdefault(proxy.name, proxy)
-    for name, values in settings.items():
-        if name not in chosen:
-            raise UserError(f"settings of {name}: it is not on this board ({', '.join(chosen)})")
-        chosen[name] = chosen[name].with_settings(**values)
-    return chosen
-
-
-def _check_tolerances(tolerances: Mapping[str, float], chosen: Mapping[str, Proxy]) -> None:
+def _check_tolerances(tolerances: Mapping[str, float], chosen: Sequence[str]) -> None:
     for name, tolerance in tolerances.items():
         if name not in chosen:
             raise UserError(f"tolerance of {name}: it is not on this board ({', '.join(chosen)})")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from uninas_bench.across import ALL
 from uninas_bench.cli import options
 from uninas_bench.errors import UserError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-ALL = "all"
 _QUESTION = (
     options.space_option,
     options.scale_option,

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uninas_bench.across import ALL
 from uninas_bench.report.page.chapters import MOST_POINTS, PICTURES
 from uninas_bench.report.page.origin import moment
 from uninas_bench.report.page.reproductions import read_reproductions, reproduction_view
 from uninas_bench.report.page.views import page_view
 from uninas_bench.report.page.writing import page_html
 from uninas_bench.report.plots.courses import read_course
-from uninas_bench.report.plots.evidence import ALL, Question, asked_of, collect
+from uninas_bench.report.plots.evidence import Question, asked_of, collect
 
 if TYPE_CHECKING:
     from uninas_bench.host import Host

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from uninas_bench.proxy import Proxy
     from uninas_bench.store import ScoreStore
     from uninas_bench.store.packed import PackedScores
-
-ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +134,6 @@ def collect(
         UserError: as `leaderboard.build` and `across.build`.
     """
     from uninas_bench.leaderboard import check_statistics
-    from uninas_bench.store import open_store
 
     if host is None:
         from uninas_bench.host import default_host
@@ -147,75 +143,47 @@ def collect(
         k=question.k, resamples=question.resamples, dedup=question.dedup, chance=question.chance,
         failed=question.failed, intervals=question.intervals,
     )  # fmt: skip
-    with ExitStack() as stack:
-        if store is None and question.compute:
-            # Scores are read twice, for the tables and across them, and must be computed once.
-            store = stack.enter_context(open_store(None))
-        places: dict[str, Any] = {"store": store, "packed": packed, "host": host, **running}
-        if question.across is None:
-            found = _gathered(
-                question, question.proxies, announce=announce, compute=question.compute, space=question.space,
-                task=question.task, table=question.ground_truth, **places,
-            )  # fmt: skip
-            return Evidence((_ranked(found, question, question.intervals),), None)
-        return _across(question, announce, places)
-
-
-def _across(question: Question, announce: Announce | None, places: dict[str, Any]) -> Evidence:
-    from uninas_bench.across import build
-    from uninas_bench.ensembles.notation import read_ensembles
-    from uninas_bench.ground_truth.catalogue import find_ground_truth
-
-    host: Host = places["host"]
-    across = question.across
-    assert across is not None
-    if across != ALL:
-        entries = across.split(",") if isinstance(across, str) else across
-        named = [entry.strip() if isinstance(entry, str) else entry for entry in entries]
-        across = [find_ground_truth(entry, host=host) for entry in named if entry]
-    frame = build(
-        across, question.proxies, aggregates=question.aggregates, sample=question.sample, seed=question.seed,
-        dedup=question.dedup, chance=question.chance, failed=question.failed, intervals=question.intervals,
-        resamples=question.resamples, compute=question.compute, announce=announce, **places,
-    )  # fmt: skip
-    made = {ensemble.name for ensemble in read_ensembles(question.aggregates)}
-    proxies = question.proxies or [name for name in dict.fromkeys(frame["proxy"]) if name not in made]
-    known = {} if isinstance(across, str) else {table.info.name: table for table in across}  # type: ignore[union-attr]
-    tables = []
-    for name in frame.attrs["tables"]:
-        found = _gathered(question, proxies, table=known.get(name, name), compute=False, **places)
-        tables.append(_ranked(found, question, frame.attrs["intervals"]["method"]))
-    return Evidence(tuple(tables), frame if len(tables) > 1 else None)
-
-
-def _gathered(question: Question, proxies: Any, *, table: Any, **places: Any) -> Gathered:
+    if question.across is not None:
+        return _across(question, store=store, packed=packed, host=host, announce=announce, **running)
     from uninas_bench.ensembles.notation import read_ensembles
     from uninas_bench.gathering import gather
 
-    return gather(
-        ground_truth=table, proxies=proxies, ensembles=read_ensembles(question.aggregates),
-        sample=question.sample, seed=question.seed, dedup=question.dedup, chance=question.chance,
-        failed=question.failed, **places,
+    found = gather(
+        host, question.space, question.task, question.ground_truth, question.proxies,
+        ensembles=read_ensembles(question.aggregates), compute=question.compute, store=store, packed=packed,
+        announce=announce, **_population(question), **running,
     )  # fmt: skip
+    return Evidence((evidence_of(found, question, question.intervals),), None)
 
 
-def _ranked(found: Gathered, question: Question, method: Method) -> TableEvidence:
-    from uninas_bench.leaderboard import versions
-    from uninas_bench.ranking import ranked
+def _across(question: Question, **running: Any) -> Evidence:
+    from uninas_bench.across import board_of, gathered
 
-    board, correlations = ranked(
-        found.rows, found.accuracies, found.costs, failed=question.failed, method=method,
-        resamples=question.resamples, k=question.k, seed=question.seed,
+    assert question.across is not None
+    found = gathered(
+        question.across, question.proxies, aggregates=question.aggregates, compute=question.compute,
+        **_population(question), **running,
     )  # fmt: skip
-    attributes: dict[Hashable | None, Any] = {
-        **found.subject,
-        "k": question.k,
-        "intervals": {
-            "method": correlations.method,
-            "level": correlations.level,
-            "resamples": question.resamples if correlations.method == "bootstrap" else None,
-        },
-        "versions": versions(),
-    }
-    board.attrs = attributes
+    frame = board_of(
+        found, failed=question.failed, intervals=question.intervals, resamples=question.resamples,
+        seed=question.seed,
+    )  # fmt: skip
+    method = frame.attrs["intervals"]["method"]
+    return Evidence(
+        tuple(evidence_of(table, question, method) for table in found), frame if len(found) > 1 else None
+    )
+
+
+def _population(question: Question) -> dict[str, Any]:
+    return {name: getattr(question, name) for name in ("sample", "seed", "dedup", "chance", "failed")}
+
+
+def evidence_of(found: Gathered, question: Question, method: Method) -> TableEvidence:
+    """A table with its board, whose intervals are made by ``method``."""
+    from uninas_bench.leaderboard import board_of
+
+    board = board_of(
+        found, failed=question.failed, method=method, resamples=question.resamples, k=question.k,
+        seed=question.seed,
+    )  # fmt: skip
     return TableEvidence(found, board)

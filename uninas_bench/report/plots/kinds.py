@@ -109,8 +109,9 @@ def draw_kind(
     Raises:
         UserError: as `draw` and `collect`.
     """
+    from uninas_bench.across import ALL
     from uninas_bench.report.plots.courses import read_course
-    from uninas_bench.report.plots.evidence import ALL, asked_of, collect
+    from uninas_bench.report.plots.evidence import asked_of, collect
 
     found = find_kind(kind)
     if found.of == "searches":
