@@ -92,9 +92,5 @@ class CostTable(TableKind):
 
 
 def _flops(space: Any, architecture: Any, task: Any, convention: str) -> int:
-    if convention == "products":
-        from uninas_bench.spaces.uninas.costs import product_flops
-
-        return product_flops(space.design(architecture), space.scale, task)
     costs = space.costs(architecture, task, convention) if convention else space.costs(architecture, task)
     return int(costs.flops)

@@ -226,6 +226,22 @@ class NasBench201(FiniteSpace[CellScale]):
             nodes.append("+".join(sorted(terms)))
         return nodes[-1]
 
+    def is_reachable(self, architecture: Architecture) -> bool:
+        """Whether every operation but ``none`` is on a way from input to output.
+
+        It is for 9,445 cells, those that NAS-Bench-Suite-Zero and VKDNW keep; the cell of six ``none`` is
+        among them.
+        """
+        edges = [edge for edge, name in zip(EDGES, self.choices(architecture), strict=True) if name != "none"]
+        from_input, to_output = {0}, {3}
+        for source, target in sorted(edges, key=lambda edge: edge[1]):
+            if source in from_input:
+                from_input.add(target)
+        for source, target in sorted(edges, reverse=True):
+            if target in to_output:
+                to_output.add(source)
+        return all(source in from_input and target in to_output for source, target in edges)
+
     def costs(self, architecture: Architecture, task: Task) -> Costs:
         """Parameters and FLOPs (multiply-accumulates), equal to the official table at its scale."""
         kernels = tuple(sorted(name for name in self.choices(architecture) if name in KERNELS))

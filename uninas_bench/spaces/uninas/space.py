@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from uninas_bench.architecture import Architecture, Costs, Task
 from uninas_bench.bounds import Bounds
@@ -15,7 +15,7 @@ from uninas_bench.spaces.shares import share_name
 from uninas_bench.spaces.uninas.additions import additions
 from uninas_bench.spaces.uninas.block import Block, Design
 from uninas_bench.spaces.uninas.canonical import canonical_design
-from uninas_bench.spaces.uninas.costs import Convention, design_costs
+from uninas_bench.spaces.uninas.costs import Convention, design_costs, product_flops
 from uninas_bench.spaces.uninas.encoding import read_design, write_design
 from uninas_bench.spaces.uninas.graph import Graph, GraphError
 from uninas_bench.spaces.uninas.macro import UninasScale, check_design, places
@@ -224,13 +224,21 @@ class Uninas(ScaledSpace[UninasScale]):
             walk.step()
         return Architecture(self.name, write_design(walk.design()))
 
-    def costs(self, architecture: Architecture, task: Task, convention: Convention = "exact") -> Costs:
+    def costs(
+        self, architecture: Architecture, task: Task, convention: Convention | Literal["products"] = "exact"
+    ) -> Costs:
         """Parameters and FLOPs: ``exact``, or ``toolkit`` as the authors' package counts; see `costs`.
+
+        ``products`` are the exact FLOPs of convolutions, linear maps and matrix products alone.
 
         Raises:
             InvalidArchitecture: the network does not exist at the task's resolution.
         """
-        return design_costs(self._checked(architecture, task), self._scale, task, convention)
+        design = self._checked(architecture, task)
+        if convention != "products":
+            return design_costs(design, self._scale, task, convention)
+        params = design_costs(design, self._scale, task).params
+        return Costs(params, product_flops(design, self._scale, task), convention)
 
     def build(self, architecture: Architecture, task: Task) -> nn.Module:
         """The network: images (B, 3, R, R) -> logits (B, classes); it runs at other sizes too.
