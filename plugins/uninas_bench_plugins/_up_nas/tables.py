@@ -7,6 +7,7 @@ queries.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,14 +76,15 @@ def learn(
         space: that the architectures are of.
         scores: (architectures by encoding, members), as `files.read_scores` gives them.
         settings: of both.
-        folder: keeps what is trained; the autoencoder serves every seed.
+        folder: keeps what is trained: the autoencoder for every seed, an estimator for the same scores,
+            settings and seed alone.
         seed: of the halves and of the estimator.
     """
     import pandas as pd
 
     autoencoder = train_autoencoder(space, settings.autoencoder(space.name), _context(space, folder, 0))
-    name = f"estimator-{settings.normaliser}-{settings.layers}x{settings.width}-{settings.epochs}-{seed}"
-    context = _context(space, folder / name, seed)
+    digest = hashlib.sha256(f"{settings} {seed}\n{scores.to_csv()}".encode()).hexdigest()[:12]
+    context = _context(space, folder / f"estimator-{digest}", seed)
     order = torch.randperm(len(scores), generator=context.generator("halves")).numpy()
     trained = np.sort(order[: len(scores) // 2])
     held_out = np.sort(order[len(scores) // 2 :])
