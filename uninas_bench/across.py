@@ -139,12 +139,17 @@ def gathered(
     known = shipped_scores() if packed == "default" else packed
     ensembles = read_ensembles(aggregates)
     chosen = _tables(host, tables, known)
+    as_packed: list[str] = []
     if proxies is None:
-        proxies = _default_proxies(host, known, [table.info.name for table in chosen])
+        as_packed = _packed_on_request(host, known, [table.info.name for table in chosen])
+        proxies = [*host.default_proxies(), *as_packed]
     return [
-        gather(host, ground_truth=table, proxies=proxies, ensembles=ensembles, packed=known, **options)
+        gather(
+            host, ground_truth=table, proxies=proxies, ensembles=ensembles, packed=known,
+            as_packed=as_packed, **options,
+        )
         for table in chosen
-    ]
+    ]  # fmt: skip
 
 
 def board_of(
@@ -169,7 +174,11 @@ def board_of(
     for table in found:
         board, correlations = ranked(table.rows, table.accuracies, table.costs, k=1, **statistics)
         name = table.table.info.name
-        facts[name] = {**{str(key): value for key, value in table.subject.items()}, "lacking": table.lacking}
+        facts[name] = {
+            **{str(key): value for key, value in table.subject.items()},
+            "lacking": table.lacking,
+            "sampled": table.sampled,
+        }
         parts.append(_part(table, board[list(_OF_A_BOARD)], ""))
         facts[name]["strata"] = {}
         if strata:
@@ -238,16 +247,17 @@ def _tables(host: Host, tables: Tables, packed: PackedScores | None) -> list[Gro
     return found
 
 
-def _default_proxies(host: Host, packed: PackedScores | None, tables: Sequence[str]) -> list[str]:
-    """All but those on request, and of these the ones with scores that need not be computed."""
-    names = host.default_proxies()
+def _packed_on_request(host: Host, packed: PackedScores | None, tables: Sequence[str]) -> list[str]:
+    """Of the proxies on request those with scores, made as they are installed, that came with the package."""
+    names: list[str] = []
+    default = host.default_proxies()
     for info in packed.files.values() if packed else ():
         if info.ground_truth in tables:
             names += [
                 proxy.name
                 for proxy in info.proxies
                 if proxy.name in host.proxies
-                and proxy.name not in names
+                and proxy.name not in (*default, *names)
                 and host.proxy(proxy.name).version == proxy.version
                 and str(host.proxy(proxy.name).cell_settings()) == proxy.settings
             ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +43,8 @@ class Gathered:
         costs: by encoding.
         subject: what the numbers rest on, as `leaderboard.build` has it in ``frame.attrs``.
         lacking: proxies that have no row because scores are missing and none were to be computed.
+        sampled: proxies that have no row because their scores came with the package for some of the
+            architectures only, and of how many.
     """
 
     table: GroundTruth
@@ -53,6 +55,7 @@ class Gathered:
     costs: Mapping[str, Costs]
     subject: Mapping[Hashable | None, Any]
     lacking: tuple[str, ...] = ()
+    sampled: Mapping[str, int] = field(default_factory=dict)
 
 
 def gather(
@@ -73,12 +76,14 @@ def gather(
     packed: PackedScores | Literal["default"] | None = "default",
     announce: Announce | None = None,
     compute: bool = True,
+    as_packed: Collection[str] = (),
     **running: Any,
 ) -> Gathered:
     """Resolve the names of a board and score its population.
 
     The arguments are those of `leaderboard.build`, ``ensembles`` being read, and ``running`` what is for
-    `engine.run`. Without ``compute``, proxies of which a score is missing have no row.
+    `engine.run`. Without ``compute``, proxies of which a score is missing have no row. Those of ``as_packed``
+    are of ``proxies`` only where their scores came with the package for the whole population.
 
     Raises:
         UserError: as `leaderboard.build`.
@@ -95,8 +100,16 @@ def gather(
     table = find_table(host, space, task, ground_truth)
     found = space_of(host, table, space)
     found_task = find_task(table.info.task if task is None else str(task))
-    shown, chosen = chosen_proxies(host, proxies, ensembles, settings or {})
     accuracies = draw_population(table, found, sample=sample, seed=seed, dedup=dedup, chance=chance)
+    known = shipped_scores() if packed == "default" else packed
+    sampled: dict[str, int] = {}
+    for name in as_packed:
+        there = known.encodings(table.info.name, name) if known is not None else ()
+        if not set(there).issuperset(accuracies.index):
+            sampled[name] = len(there)
+    if proxies is not None:
+        proxies = [entry for entry in proxies if not (isinstance(entry, str) and entry in sampled)]
+    shown, chosen = chosen_proxies(host, proxies, ensembles, settings or {})
     taken = {*host.proxies, *BASELINES, *(proxy.name for proxy in chosen)}
     check_ensembles(ensembles, taken, len(accuracies))
     architectures = [Architecture(found.name, str(encoding)) for encoding in accuracies.index]
@@ -116,7 +129,6 @@ def gather(
     }
     if announce is not None:
         announce(subject)
-    known = shipped_scores() if packed == "default" else packed
     scores = run(
         architectures,
         chosen,
@@ -155,8 +167,12 @@ def gather(
         "failures": {column.proxy: dict(column.failures) for column in rows if column.failed},
         "aggregates": {entry.column.proxy: entry.account for entry in added},
     }
-    missing = tuple(name for name in lacking if name in shown and name not in BASELINES)
-    return Gathered(table, found, found_task, tuple(rows), accuracies, costs, subject, missing)
+    missing = [name for name in lacking if name in shown and name not in BASELINES]
+    missing += [name for name, count in sampled.items() if not count]
+    sampled = {name: count for name, count in sampled.items() if count}
+    return Gathered(
+        table, found, found_task, tuple(rows), accuracies, costs, subject, tuple(missing), sampled
+    )
 
 
 def _stored_costs(scores: Scores, chosen: Sequence[Proxy]) -> dict[str, Costs]:

@@ -29,10 +29,11 @@ def pack(
     *,
     host: Host,
     proxies: Sequence[str | Proxy] | None = None,
+    sample: int | None = None,
     seed: int = 0,
     data: Mapping[str, str | Path | ImageSource] | None = None,
 ) -> tuple[PackedInfo, int]:
-    """Write the stored scores of all architectures of a table; failed cells with their reasons.
+    """Write the stored scores of a table's architectures; failed cells with their reasons.
 
     Args:
         store: has every cell; nothing is computed.
@@ -41,7 +42,8 @@ def pack(
         host: the plugins.
         proxies: names or objects; what they require is added. Default all that the store has complete, as
             they are installed.
-        seed: of the scores.
+        sample: how many architectures, drawn as a board of that size draws them; default all.
+        seed: of the scores, and of the sample.
         data: image sources, where the task's images are not found by themselves.
 
     Returns:
@@ -52,10 +54,12 @@ def pack(
     """
     from uninas_bench.gathering import space_of
     from uninas_bench.plan import plan_of, sees_images
+    from uninas_bench.population import draw_population
     from uninas_bench.tasks import find_task
 
     space = space_of(host, table)
-    points = tuple(Architecture(space.name, str(encoding)) for encoding in table.accuracies().index)
+    accuracies = draw_population(table, space, sample=sample, seed=seed)
+    points = tuple(Architecture(space.name, str(encoding)) for encoding in accuracies.index)
     chosen = list(host.proxies) if proxies is None else proxies
     plan = plan_of(host, space, points, chosen, task=find_task(table.info.task), seed=seed, data=data)
     columns = store.columns(plan.configurations, plan.encodings)
@@ -67,9 +71,10 @@ def pack(
     if proxies is not None:
         _check(plan, columns)
     if not complete:
+        drawn = "" if sample is None else f" --sample {sample} --seed {seed}"
         raise UserError(
             f"no proxy has scores of all {len(points)} architectures of {table.info.name} in this store; "
-            f"compute them: uninas-bench leaderboard --ground-truth {table.info.name}"
+            f"compute them: uninas-bench leaderboard --ground-truth {table.info.name}{drawn}"
         )
     runs = {int(run) for column in complete.values() for run in column.cells["run"].unique()}
     provenance: list[Mapping[str, object]] = []
@@ -95,6 +100,7 @@ def pack(
         images=plan.images.fingerprint if seeing and plan.images is not None else "",
         provenance=tuple(provenance),
         proxies=packed,
+        sample=sample,
     )
     return info, write_packed(path, info, complete)
 

@@ -149,3 +149,64 @@ def test_packing_what_is_not_stored(across, run, files):
         code=2,
     )
     assert "no.db" in missing.stderr
+
+
+SLOW = """
+from uninas_bench import Proxy, hookimpl
+
+class Slow(Proxy):
+    name = "slow"
+    on_request = True
+
+    def evaluate(self, subject):
+        return {"slow": float(len(subject.architecture.encoding))}
+
+@hookimpl
+def uninas_bench_proxies():
+    return [Slow()]
+"""
+
+
+def test_a_slow_proxy_packed_for_a_sample_is_on_the_board_of_that_sample_alone(files, run):
+    (files / "slow.py").write_text(SLOW)
+    given = ("--plugin", files / "slow.py", "--store", files / "scores.db")
+
+    def packed_as(name, table, *arguments, code=0):
+        path = files / "package" / f"{name}.csv.gz"
+        try:
+            return run(
+                "scores", "pack", "--ground-truth", table, *given, *arguments, "--output", path, code=code
+            )
+        finally:
+            packed._shipped.cache_clear()
+
+    tables = "first,second"
+    run("leaderboard", "--across", tables, *given, "--proxies", "params", "--workers", 1)
+    run("leaderboard", "--across", tables, *given, "--proxies", "slow", "--sample", 8, "--workers", 1)
+    for table in ("first", "second"):
+        packed_as(table, table, "--proxies", "params,flops")
+        said = packed_as(f"{table}.8", table, "--proxies", "slow", "--sample", 8).stdout
+        assert "8 scores, 8 architectures x 1 proxies" in said
+    refused = packed_as("x", "first", "--proxies", "slow", "--sample", 9, code=2).stderr
+    assert "slow: the store has" in refused
+    assert "of 9 scores" in refused
+    (files / "scores.db").unlink()
+
+    def board(*arguments, plain=("--stored-only", "--format", "csv")):
+        # No proxy but those of the package: the installed ones would be computed.
+        return run("leaderboard", "--across", "all", *given, *plain, *arguments).stdout
+
+    def rows(text):
+        found = list(csv.DictReader(io.StringIO(text)))
+        return {(row["ground_truth"], row["proxy"]): row for row in found}
+
+    whole, sample, other = rows(board()), rows(board("--sample", 8)), rows(board("--sample", 7))
+    assert {proxy for _, proxy in whole} == {proxy for _, proxy in other} == {"params", "flops"}
+    assert whole["first", "params"]["n"] == "12"
+    slow = sample["first", "slow"]
+    assert slow["n"] == sample["first", "params"]["n"] == "8"
+    assert slow["place"]
+    assert not (files / "scores.db").exists(), "nothing was computed"
+    hint = "slow: its scores came with the package for 8 architectures of a table (--sample 8)"
+    assert hint in " ".join(board(plain=("--stored-only",)).split())
+    assert "(--sample 8)" not in board("--sample", 8, plain=("--stored-only",))

@@ -18,6 +18,7 @@ from uninas_bench.cli.options import (
     output_option,
     plugin_option,
     proxies_option,
+    sample_option,
     scale_option,
     seed_option,
     set_option,
@@ -124,6 +125,7 @@ def export(
 @proxies_option
 @set_option
 @data_option
+@sample_option
 @seed_option
 @store_option
 @plugin_option
@@ -137,6 +139,7 @@ def pack(
     proxies: tuple[str, ...] | None,
     settings: dict[str, dict[str, str]],
     data: dict[str, str],
+    sample: int | None,
     seed: int,
     store: str | None,
     plugins: tuple[Path, ...],
@@ -154,11 +157,13 @@ def pack(
     chosen = None if proxies is None and not settings else chosen_proxies(host, proxies, settings)
     with stored_scores(store, must_exist=True) as scores:
         assert scores is not None
-        info, size = run(scores, table, output, host=host, proxies=chosen, seed=seed, data=data)
-    cells = len(table) * len(info.proxies)
+        info, size = run(
+            scores, table, output, host=host, proxies=chosen, sample=sample, seed=seed, data=data
+        )
+    count = len(table) if sample is None else sample
     click.echo(
-        f"wrote {output}: {cells:,} scores, {len(table):,} architectures x {len(info.proxies)} proxies, "
-        f"{size:,} bytes"
+        f"wrote {output}: {count * len(info.proxies):,} scores, "
+        f"{count:,} architectures x {len(info.proxies)} proxies, {size:,} bytes"
     )
 
 

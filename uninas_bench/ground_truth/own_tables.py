@@ -66,9 +66,7 @@ OWN_TABLES = (
             "depths": "1:1:1:1:1", "widths": "16:24:32:32:48", "stem": "16:16", "final": "48", "head": "64",
         },
         task="mnist-hard@32",
-        # Its choices matter less than chance does: fewer architectures, more trainings of each.
-        sample=75,
-        seeds=16,
+        sample=150,
         settings=TrainingSettings(steps=240),
     ),
     OwnTable(name="uninas-mnist-hard", space="uninas", scale=_UNINAS, task="mnist-hard@16"),

@@ -81,6 +81,7 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
     differing: dict[str, str] = {}
     for _, facts in _numbered(frame):
         differing |= facts["not_comparable"]
+    lines += _sampled(frame)
     if frame.attrs["strata"] and not any(facts["strata"] for _, facts in _numbered(frame)):
         lines.append(f"no family of {SMALLEST_FAMILY} architectures or more is known in these tables")
     return [*lines, *packed_lines({**attrs, "not_comparable": differing})]
@@ -237,6 +238,19 @@ def _failing(attrs: Mapping[Any, Any]) -> str:
     if attrs["failed"] == "last":
         return "failed architectures rank last"
     return "failed architectures left out, proxy by proxy"
+
+
+def _sampled(frame: pd.DataFrame) -> list[str]:
+    """Which proxies would be on a board of fewer architectures, and of how many."""
+    sizes: dict[str, set[int]] = {}
+    for _, facts in _numbered(frame):
+        for proxy, count in facts["sampled"].items():
+            sizes.setdefault(proxy, set()).add(count)
+    return [
+        f"{proxy}: its scores came with the package for {count:,} architectures of a table (--sample {count})"
+        for proxy, counts in sizes.items()
+        for count in sorted(counts)
+    ]
 
 
 def _absences(i: int, facts: Mapping[str, Any]) -> list[str]:

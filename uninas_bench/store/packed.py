@@ -69,6 +69,8 @@ class PackedInfo:
         ground_truth: name of the table whose architectures were scored.
         images: fingerprint of the task's images; empty where no proxy of the file saw them.
         provenance: of every run that the scores come from: versions, plugins, commit, device.
+        sample: how many architectures were drawn, as `population.draw_population` does with ``seed``; None
+            where all of the table are in the file.
     """
 
     ground_truth: str
@@ -82,6 +84,7 @@ class PackedInfo:
     images: str
     provenance: tuple[Mapping[str, Any], ...]
     proxies: tuple[PackedProxy, ...]
+    sample: int | None = None
 
     def configurations(self) -> dict[Configuration, PackedProxy]:
         """What a store would know the columns of the file by."""
@@ -117,9 +120,11 @@ class PackedScores:
 
     @cached_property
     def _places(self) -> dict[Configuration, tuple[Path, PackedProxy]]:
+        # A file of the whole table counts more than one of a sample.
+        files = sorted(self.files.items(), key=lambda item: item[1].sample is None)
         return {
             configuration: (path, proxy)
-            for path, info in self.files.items()
+            for path, info in files
             for configuration, proxy in info.configurations().items()
         }
 
@@ -136,6 +141,14 @@ class PackedScores:
                     places[path] = _Rows(*_body(path), encodings)
                 found[configuration] = places[path].columns(proxy)
         return found
+
+    def encodings(self, ground_truth: str, proxy: str) -> list[str]:
+        """The architectures of a table that scores of a proxy are known of, whatever their configuration."""
+        found: dict[str, None] = {}
+        for path, info in self.files.items():
+            if info.ground_truth == ground_truth and proxy in {entry.name for entry in info.proxies}:
+                found |= dict.fromkeys(map(str, _body(path)[0].index))
+        return list(found)
 
     def images(self, space: str, scale: str, dataset: str, resolution: int) -> str:
         """Fingerprint of the images that scores of a subject were made with; empty where none are known."""
