@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,8 @@ def across_of(tables):
     """The board across drawn tables, made as `across.build` makes it."""
     from uninas_bench.across import _OF_A_BOARD, _part, _summarised
 
-    facts = {table.name: {**table.found.subject, "lacking": (), "strata": {}} for table in tables}
+    blank: dict[str, Any] = {"lacking": (), "sampled": {}, "strata": {}}
+    facts = {table.name: {**table.found.subject, **blank} for table in tables}
     parts = [_part(table.found, table.board[list(_OF_A_BOARD)], "") for table in tables]
     frame = _summarised(pd.concat(parts, ignore_index=True), facts)
     frame.attrs = {
