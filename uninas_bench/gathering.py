@@ -83,7 +83,7 @@ def gather(
 
     The arguments are those of `leaderboard.build`, ``ensembles`` being read, and ``running`` what is for
     `engine.run`. Without ``compute``, proxies of which a score is missing have no row. Those of ``as_packed``
-    are of ``proxies`` only where their scores came with the package for the whole population.
+    are of ``proxies`` only where their scores by ``seed`` came with the package for the whole population.
 
     Raises:
         UserError: as `leaderboard.build`.
@@ -104,7 +104,7 @@ def gather(
     known = shipped_scores() if packed == "default" else packed
     sampled: dict[str, int] = {}
     for name in as_packed:
-        there = known.encodings(table.info.name, name) if known is not None else ()
+        there = known.encodings(table.info.name, name, seed) if known is not None else ()
         if not set(there).issuperset(accuracies.index):
             sampled[name] = len(there)
     if proxies is not None:

@@ -210,3 +210,6 @@ def test_a_slow_proxy_packed_for_a_sample_is_on_the_board_of_that_sample_alone(f
     hint = "slow: its scores came with the package for 8 architectures of a table (--sample 8)"
     assert hint in " ".join(board(plain=("--stored-only",)).split())
     assert "(--sample 8)" not in board("--sample", 8, plain=("--stored-only",))
+    # By another seed nothing came with the package, or a slow proxy would be computed unasked.
+    assert len(packed.shipped_scores().encodings("first", "slow", seed=0)) == 8
+    assert packed.shipped_scores().encodings("first", "slow", seed=1) == []

@@ -142,11 +142,12 @@ class PackedScores:
                 found[configuration] = places[path].columns(proxy)
         return found
 
-    def encodings(self, ground_truth: str, proxy: str) -> list[str]:
-        """The architectures of a table that scores of a proxy are known of, whatever their configuration."""
+    def encodings(self, ground_truth: str, proxy: str, seed: int) -> list[str]:
+        """Architectures of a table of which scores by a seed are known, whatever the proxy's settings."""
         found: dict[str, None] = {}
         for path, info in self.files.items():
-            if info.ground_truth == ground_truth and proxy in {entry.name for entry in info.proxies}:
+            names = {entry.name for entry in info.proxies}
+            if (info.ground_truth, info.seed) == (ground_truth, seed) and proxy in names:
                 found |= dict.fromkeys(map(str, _body(path)[0].index))
         return list(found)
 
