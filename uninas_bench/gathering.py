@@ -165,6 +165,7 @@ def gather(
         "packed": scores.packed,
         "not_comparable": {} if known is None else known.unlike(scores.plan.configurations),
         "failures": {column.proxy: dict(column.failures) for column in rows if column.failed},
+        "fitted": [proxy.name for proxy in chosen if "fit" in proxy.needs and proxy.name in shown],
         "aggregates": {entry.column.proxy: entry.account for entry in added},
     }
     missing = [name for name in lacking if name in shown and name not in BASELINES]

@@ -83,6 +83,26 @@ def test_heads_and_feet_say_what_the_numbers_rest_on(frame):
         assert f"{number}: no tau for nowhere: not-applicable: never" in feet
 
 
+class Learned(ub.Proxy):
+    """Learns nothing; needs a fit all the same."""
+
+    name = "learned"
+    needs = frozenset({"fit"})
+
+    def fit(self, space, context):
+        context.write("nothing", b"")
+
+    def evaluate(self, subject):
+        return {"learned": float(len(subject.architecture.encoding))}
+
+
+def test_the_foot_names_proxies_whose_fit_is_not_in_their_costs(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNINAS_BENCH_CACHE", str(tmp_path))
+    frame = build(TABLES, [Learned()], store=None, packed=None)
+    said = [line for line in foot_lines(frame) if "without the fit" in line]
+    assert said == ["learned: costs of a score, without the fit before the first one"]
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
 def test_a_matrix_fits_the_terminal(frame, width):
     whole = matrices(frame, given_size=True)

@@ -47,6 +47,7 @@ def frame(**changes):
         "k": 10,
         "intervals": {"method": "bootstrap", "level": 0.95, "resamples": 1000},
         "cells": 900,
+        "fitted": [],
         "failures": {"az_nas": {"not-applicable: no path": 2, "error: odd": 1}},
         "versions": {"uninas-bench": "0.1.0", "torch": "2.6"},
         **changes,
@@ -132,6 +133,12 @@ def test_proxies_that_failed_for_the_same_reasons_share_a_line():
         "nwot, zen failed: each 2 no path",
         "zico failed: 1 odd",
     ]
+
+
+def test_costs_of_fitted_proxies_are_said_to_be_without_their_fit():
+    assert not any("fit" in line for line in sentences.foot_lines(frame()))
+    lines = sentences.foot_lines(frame(fitted=["az_nas", "bossnas"]))
+    assert "az_nas, bossnas: costs of a score, without the fit before the first one" in lines
 
 
 def test_the_head_names_table_and_ceiling():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uninas_bench.report.cells import MISSING, Column, interval, milliseconds, narrowed, number, share, signed
 from uninas_bench.report.formats import to_json
-from uninas_bench.report.sentences import packed_lines, subject_line, versions_line
+from uninas_bench.report.sentences import fitted_line, packed_lines, subject_line, versions_line
 from uninas_bench.report.tables import GAP, latex_table, markdown_table, terminal_table
 from uninas_bench.space import SMALLEST_FAMILY
 
@@ -79,8 +79,12 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
     for i, facts in _numbered(frame):
         lines += _absences(i, facts)
     differing: dict[str, str] = {}
+    fitted: dict[str, None] = {}
     for _, facts in _numbered(frame):
         differing |= facts["not_comparable"]
+        fitted |= dict.fromkeys(facts["fitted"])
+    if fitted:
+        lines.append(fitted_line(list(fitted)))
     lines += _sampled(frame)
     if frame.attrs["strata"] and not any(facts["strata"] for _, facts in _numbered(frame)):
         lines.append(f"no family of {SMALLEST_FAMILY} architectures or more is known in these tables")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +33,15 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
     """What a reader must know beside the numbers, one sentence a line."""
     attrs = frame.attrs
     lines = [
-        _population(attrs), _separability(frame), _policy(frame), *_failures(attrs), *aggregate_lines(attrs),
-        *packed_lines(attrs),
+        _population(attrs), _separability(frame), _policy(frame), *_failures(attrs),
+        fitted_line(attrs["fitted"]), *aggregate_lines(attrs), *packed_lines(attrs),
     ]  # fmt: skip
     return [line for line in lines if line]
+
+
+def fitted_line(proxies: Sequence[str]) -> str:
+    """What the costs of fitted proxies leave out; empty where there are none."""
+    return f"{', '.join(proxies)}: costs of a score, without the fit before the first one" if proxies else ""
 
 
 def packed_lines(attrs: Mapping[Any, Any]) -> list[str]:
