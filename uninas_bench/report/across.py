@@ -76,8 +76,12 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
         "none": "none",
     }[attrs["intervals"]["method"]]
     lines = [f"seed {attrs['seed']} · 95% intervals: {method}", _RULE, _RATIO, _failing(attrs)]
+    # What is true of several tables is said once.
+    absences: dict[str, list[int]] = {}
     for i, facts in _numbered(frame):
-        lines += _absences(i, facts)
+        for absence in _absences(facts):
+            absences.setdefault(absence, []).append(i)
+    lines += [f"{', '.join(map(str, tables))}: {absence}" for absence, tables in absences.items()]
     differing: dict[str, str] = {}
     fitted: dict[str, None] = {}
     for _, facts in _numbered(frame):
@@ -257,7 +261,7 @@ def _sampled(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _absences(i: int, facts: Mapping[str, Any]) -> list[str]:
+def _absences(facts: Mapping[str, Any]) -> list[str]:
     """Which proxies failed everywhere on a table and why, which were not scored, which families are small."""
     lines = []
     nowhere: dict[str, list[str]] = {}
@@ -265,10 +269,10 @@ def _absences(i: int, facts: Mapping[str, Any]) -> list[str]:
         if sum(reasons.values()) >= facts["n"]:
             nowhere.setdefault(next(iter(reasons)), []).append(proxy)
     for reason, proxies in nowhere.items():
-        lines.append(f"{i}: no tau for {', '.join(proxies)}: {reason}")
+        lines.append(f"no tau for {', '.join(proxies)}: {reason}")
     if facts["lacking"]:
-        lines.append(f"{i}: not scored, since scores are missing: {', '.join(facts['lacking'])}")
+        lines.append(f"not scored, since scores are missing: {', '.join(facts['lacking'])}")
     if facts.get("small_strata"):
         small = ", ".join(f"{name} (n = {count})" for name, count in facts["small_strata"].items())
-        lines.append(f"{i}: too small to be ranked: {small}")
+        lines.append(f"too small to be ranked: {small}")
     return lines
