@@ -67,8 +67,9 @@ def build(
     corrected noise ceiling, over the tables that have one, where a proxy without a tau counts as 0.
 
     Args:
-        tables: ``all``, those whose scores come with the package; or names with commas between them, or a
-            list of names, paths and objects.
+        tables: ``all``, those whose scores come with the package, where proxies that need images are left
+            out of a table whose images are not at hand; or names with commas between them, or a list of
+            names, paths and objects, where that is a mistake.
         proxies: default all that are installed, but those on request, and of these the ones whose scores
             come with the package for one of the tables.
         aggregates: ensembles as further rows.
@@ -139,6 +140,8 @@ def gathered(
     known = shipped_scores() if packed == "default" else packed
     ensembles = read_ensembles(aggregates)
     chosen = _tables(host, tables, known)
+    if tables == ALL:  # Nobody named the table whose images are not at hand.
+        options.setdefault("without_images", "leave")
     as_packed: list[str] = []
     if proxies is None:
         as_packed = _packed_on_request(host, known, [table.info.name for table in chosen])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uninas_bench.data.source import ImageSource
     from uninas_bench.fitting import FitProgress
     from uninas_bench.host import Host
+    from uninas_bench.plan import WithoutImages
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
     from uninas_bench.store import Columns, ScoreStore
@@ -54,6 +55,7 @@ def run(
     packed: PackedScores | None = None,
     before: Callable[[], None] | None = None,
     compute: bool = True,
+    without_images: WithoutImages = "refuse",
 ) -> Scores:
     """Compute the cells that the store lacks and return all that were asked for.
 
@@ -79,6 +81,8 @@ def run(
             copied into the store.
         before: called once before anything is computed; not where nothing is missing.
         compute: without it, what is missing stays missing, and no store is made.
+        without_images: what becomes of scores that are missing and need images that are not at hand:
+            ``refuse`` is a mistake of the caller's, ``leave`` leaves them missing.
 
     Raises:
         UserError: before anything is computed, for every mistake that can be known then.
@@ -91,8 +95,8 @@ def run(
 
     def known_images(space: str, scale: str, dataset: str, resolution: int) -> str:
         known = packed.images(space, scale, dataset, resolution) if packed is not None else ""
-        # Images are no reason to refuse where nothing is to be computed; no score has this fingerprint.
-        return known or ("" if compute else "not at hand")
+        # Images are no reason to refuse where nothing is computed with them; no score has this fingerprint.
+        return known or ("" if compute and without_images == "refuse" else "not at hand")
 
     plan = make_plan(
         host, architectures, proxies,
@@ -113,6 +117,8 @@ def run(
             columns = scores.columns(plan.configurations, plan.encodings)
         columns, came = _completed(plan, columns, packed)
         units = _missing_units(plan, columns, retry_failed=retry_failed) if compute else []
+        if without_images == "leave":
+            units = _at_hand(plan, units)
         if units:
             _check_images(plan, units)
             if before is not None:
@@ -213,6 +219,15 @@ def _check_images(plan: Plan, units: Sequence[Unit]) -> None:
     for job in sorted({job for unit in units for job in unit.jobs}):
         if plan.configurations[job].images:
             raise images_missing(plan.scored[job].name, plan.task.dataset)
+
+
+def _at_hand(plan: Plan, units: Sequence[Unit]) -> list[Unit]:
+    """The part of the units that needs no image, where there are none."""
+    if plan.images is not None:
+        return list(units)
+    blind = [not configuration.images for configuration in plan.configurations]
+    left = [Unit(unit.encoding, tuple(job for job in unit.jobs if blind[job])) for unit in units]
+    return [unit for unit in left if unit.jobs]
 
 
 def _missing_units(plan: Plan, columns: Mapping[Configuration, Columns], *, retry_failed: bool) -> list[Unit]:

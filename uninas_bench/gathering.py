@@ -90,6 +90,7 @@ def gather(
     """
     from uninas_bench.engine import run
     from uninas_bench.ensemble_columns import check_ensembles, ensemble_column
+    from uninas_bench.plan import sees_images
     from uninas_bench.population import draw_population
     from uninas_bench.score_columns import BASELINES, cost_column, score_column
     from uninas_bench.store import default_store_url
@@ -146,6 +147,11 @@ def gather(
     lacking = tuple(proxy.name for proxy in chosen if not scores.is_complete(proxy))
     if lacking and ensembles:
         raise UserError(f"ensembles need every score of their members; missing are those of {lacking[0]}")
+    unseen = [
+        proxy.name
+        for proxy in chosen
+        if compute and proxy.name in lacking and scores.plan.images is None and sees_images(proxy)
+    ]
     chosen = [proxy for proxy in chosen if proxy.name not in lacking]
     if not costs:
         costs.update(_stored_costs(scores, chosen))
@@ -165,6 +171,7 @@ def gather(
         "packed": scores.packed,
         "not_comparable": {} if known is None else known.unlike(scores.plan.configurations),
         "failures": {column.proxy: dict(column.failures) for column in rows if column.failed},
+        "unseen": unseen,
         "fitted": [proxy.name for proxy in chosen if "fit" in proxy.needs and proxy.name in shown],
         "aggregates": {entry.column.proxy: entry.account for entry in added},
     }

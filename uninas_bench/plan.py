@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uninas_bench.architecture import Architecture, Task
 from uninas_bench.cells import Configuration
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from uninas_bench.proxy import Proxy
     from uninas_bench.space import SearchSpace
 
+WithoutImages = Literal["refuse", "leave"]
+"""What becomes of scores that need images that are not at hand."""
 KnownImages = Callable[[str, str, str, int], str]
 """From space, scale, data set and resolution to the fingerprint of images; empty for unknown ones."""
 

@@ -151,6 +151,38 @@ def test_packing_what_is_not_stored(across, run, files):
     assert "no.db" in missing.stderr
 
 
+SEER = """
+from uninas_bench import hookimpl, simple_proxy
+
+@simple_proxy("seer", version=1, needs={"images"}, source="task", batch=2)
+def seer(subject):
+    return float(subject.batch()[0].mean())
+
+@hookimpl
+def uninas_bench_proxies():
+    return [seer]
+"""
+
+
+def test_images_that_nobody_has_keep_a_proxy_off_a_table_and_not_off_the_board(across, files, run):
+    across(*shown("letters"))
+    for name in ("first", "second"):
+        pack(run, files, name)
+    packed._shipped.cache_clear()
+    (files / "seer.py").write_text(SEER)
+    asked = ("--plugin", files / "seer.py", "--proxies", "letters,seer")
+    said = across(*asked, tables="all").stdout
+    assert (
+        "1: not scored, since the images of cifar10 are not at hand (--data cifar10=FILE.npz|FOLDER): seer"
+        in said
+    )
+    assert "2: not scored, since the images of cifar100 are not at hand" in said
+    assert " 1  letters " in said
+    # Where a table was named, it is a mistake.
+    refused = across(*asked, tables="first", code=2).stderr
+    assert "seer sees the images of cifar10, which are not at hand" in refused
+
+
 SLOW = """
 from uninas_bench import Proxy, hookimpl
 

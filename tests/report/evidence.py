@@ -88,8 +88,8 @@ def drawn(name, *, task="cifar10", count=300, proxies=20, seed=0, space=toy.SPAC
     subject = {
         "space": space.name, "scale": str(space.scale), "task": task, "n": count, "seed": 0,
         "sample": None, "dedup": "none", "chance": "include", "failed": "last", "packed": 0,
-        "cells": count * proxies, "not_comparable": {}, "failures": {}, "fitted": [], "aggregates": {},
-        "noise_ceiling": asdict(noise_ceiling(found)),
+        "cells": count * proxies, "not_comparable": {}, "failures": {}, "fitted": [], "unseen": [],
+        "aggregates": {}, "noise_ceiling": asdict(noise_ceiling(found)),
         "ground_truth": {
             "name": name, "task": task, "architectures": count, "seeds": 4, "protocol": "made up",
             "source": "tests",

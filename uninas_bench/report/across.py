@@ -75,7 +75,7 @@ def foot_lines(frame: pd.DataFrame) -> list[str]:
         "bootstrap": f"percentile bootstrap, {attrs['intervals']['resamples'] or 0:,} resamples",
         "none": "none",
     }[attrs["intervals"]["method"]]
-    lines = [f"seed {attrs['seed']} · 95% intervals: {method}", _RULE, _RATIO, _failing(attrs)]
+    lines = [f"seed {attrs['seed']} · 95% intervals: {method} · {_failing(attrs)}", _RULE, _RATIO]
     # What is true of several tables is said once.
     absences: dict[str, list[int]] = {}
     for i, facts in _numbered(frame):
@@ -270,8 +270,13 @@ def _absences(facts: Mapping[str, Any]) -> list[str]:
             nowhere.setdefault(next(iter(reasons)), []).append(proxy)
     for reason, proxies in nowhere.items():
         lines.append(f"no tau for {', '.join(proxies)}: {reason}")
-    if facts["lacking"]:
-        lines.append(f"not scored, since scores are missing: {', '.join(facts['lacking'])}")
+    if facts["unseen"]:
+        dataset = facts["task"].partition("@")[0]
+        reason = f"since the images of {dataset} are not at hand (--data {dataset}=FILE.npz|FOLDER)"
+        lines.append(f"not scored, {reason}: {', '.join(facts['unseen'])}")
+    lacking = [name for name in facts["lacking"] if name not in facts["unseen"]]
+    if lacking:
+        lines.append(f"not scored, since scores are missing: {', '.join(lacking)}")
     if facts.get("small_strata"):
         small = ", ".join(f"{name} (n = {count})" for name, count in facts["small_strata"].items())
         lines.append(f"too small to be ranked: {small}")

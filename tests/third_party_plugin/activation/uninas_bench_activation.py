@@ -1,5 +1,3 @@
-"""Not a good proxy, but a complete plugin."""
-
 from uninas_bench import Subject, hookimpl, simple_proxy
 
 
